@@ -1,0 +1,243 @@
+"""The `client` command. Thin: it reads options, calls the function that does the work, and shows what came of it."""
+
+from __future__ import annotations
+
+import enum
+import importlib.metadata
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from client.classify import Outcome
+    from radar.seasons import TimeRule
+
+app = typer.Typer(
+    name="client",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+    help="Sorts radar composites of a winter into snowfall modes, with the help of a model server.",
+    epilog="Exit codes: 0 done; 1 done, but --strict found bad frames or gaps, or no frame could be classified; "
+    "2 wrong settings or input, nothing was started; 3 the model server; 4 the results cannot be written; "
+    "130 interrupted. After 3, 4 and 130 the same command continues where it stopped.",
+)
+
+
+class Format(enum.StrEnum):
+    """Result formats of `classify`."""
+
+    CSV = "csv"
+    NAKAI = "nakai"
+    NAKAI_LONG = "nakai-long"
+    NAKAI_SHORT = "nakai-short"
+
+
+Server = Annotated[
+    str | None,
+    typer.Option(
+        envvar="SNOWMODE_SERVER",
+        metavar="HOST:PORT",
+        help="Model server; or embedded:MODELS to start one for this run from a folder of published models. "
+        "Otherwise the config file's, otherwise localhost:8500.",
+        show_default=False,
+    ),
+]
+Model = Annotated[str, typer.Option(metavar="NAME", help="Name of the model on the server.")]
+
+
+def main() -> None:
+    """Runs the command line."""
+    app()
+
+
+@app.callback()
+def root(
+    version: Annotated[bool, typer.Option("--version", help="Show the version and leave.", is_eager=True)] = False,
+) -> None:
+    """Takes the options that stand before a command."""
+    if version:
+        print(f"snowmode {importlib.metadata.version('snowmode')}")  # noqa: T201
+        raise typer.Exit
+
+
+@app.command()
+def classify(
+    folder: Annotated[Path, typer.Argument(help="Folder of PNG frames, or one frame.", show_default=False)],
+    server: Server = None,
+    model: Model = "snowmode",
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Result file. [default: FOLDER.csv here]", show_default=False),
+    ] = None,
+    formats: Annotated[
+        list[Format] | None,
+        typer.Option(
+            "--format",
+            help="May be given several times. csv: always written; nakai: the original's text formats, long "
+            "(gzipped) and short, beside it.",
+            show_default="csv",
+        ),
+    ] = None,
+    pattern: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RULE",
+            help="How names tell the time: %Y%m%d%H%M.png, or pr2hse{index}.png with --season-start and --cadence. "
+            "Otherwise season.toml in the folder; otherwise frames have no time.",
+            show_default=False,
+        ),
+    ] = None,
+    season_start: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%dT%H:%MZ", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M", "%Y-%m-%d"],
+            help="Time of index 0, UTC.",
+            show_default=False,
+        ),
+    ] = None,
+    cadence: Annotated[
+        float | None, typer.Option(metavar="MINUTES", help="Minutes between frames.", show_default=False)
+    ] = None,
+    zone: Annotated[
+        str, typer.Option(help="Time zone of dates in names: UTC, JST or a name like Asia/Tokyo.")
+    ] = "UTC",
+    resume: Annotated[
+        bool, typer.Option("--resume/--no-resume", help="Continue an unfinished run, or drop it and start afresh.")
+    ] = True,
+    overwrite: Annotated[
+        bool,
+        typer.Option("--overwrite", help="Classify again; the old result file is replaced by the complete new one."),
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 1 if any frame is bad or missing (gaps need a time rule).")
+    ] = False,
+    recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Look into subfolders too.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Say what would be done, and leave.")] = False,
+    patience: Annotated[
+        float, typer.Option(min=0, metavar="SECONDS", help="How long to wait for a server that goes away meanwhile.")
+    ] = 30.0,
+    threads: Annotated[int | None, typer.Option(min=1, help="Decode threads.", show_default="one a core")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show nothing but errors.")] = False,
+) -> None:
+    r"""Classify a folder of frames.
+
+    Streams every PNG of FOLDER through the model server and writes one row a frame.
+    A bad frame costs only itself and is named with the reason.
+    A killed run is continued by the same command.
+
+    \b
+    client classify hse20152016/
+    client classify hse20152016/ --server embedded:models --format nakai
+    client classify incoming/ --pattern "%Y%m%d%H%M.png" --cadence 5 --strict
+    """
+    from client.classify import Job, find_frames, find_gaps, season_rule
+    from client.classify import classify as run
+    from client.display import Display
+    from client.settings import find_server
+    from radar.errors import SnowmodeError
+
+    display = Display(quiet=quiet or as_json)
+    try:
+        address, source = find_server(server)
+        rule = _time_rule(pattern, season_start, cadence, zone) or season_rule(folder)
+        job = Job(
+            folder=folder,
+            server=address,
+            model=model,
+            out=out or Path(f"{folder.resolve().name}.csv"),
+            formats=tuple(formats or [Format.CSV]),
+            rule=rule,
+            resume=resume,
+            overwrite=overwrite,
+            recursive=recursive,
+            patience=patience,
+            threads=threads,
+        )
+        if dry_run:
+            listing = find_frames(folder, recursive=recursive)
+            display.say(f"{len(listing.names):,} frames in {folder}: {listing.names[0]} ... {listing.names[-1]}")
+            display.say(f"Server: {address} (from {source}); results: {job.out}")
+            display.say(f"Time rule: {rule.pattern if rule else 'none, frames have no time'}")
+            display.gaps(find_gaps(listing, rule))
+            return
+        outcome = run(job, display)
+    except SnowmodeError as error:
+        _fail(error)
+    if as_json:
+        print(json.dumps(_as_json(outcome), ensure_ascii=False))  # noqa: T201
+    display.summary(outcome)
+    if not outcome.tally.classified or (strict and (outcome.tally.failed or outcome.gaps)):
+        raise typer.Exit(1)
+
+
+@app.command()
+def describe(
+    server: Server = None,
+    model: Model = "snowmode",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole model card as JSON.")] = False,
+) -> None:
+    """Show what the model on the server says of itself."""
+    from client.display_card import print_card
+    from client.settings import find_server
+    from radar.errors import SnowmodeError
+    from serving.protocol.connection import Connection
+    from serving.protocol.embedded import server_at
+
+    try:
+        address, _ = find_server(server)
+        with server_at(address, model=model) as target, Connection(target, model=model) as connection:
+            served = connection.describe()
+    except SnowmodeError as error:
+        _fail(error)
+    if as_json:
+        print(served.card.model_dump_json(indent=1))  # noqa: T201
+    else:
+        print_card(served)
+
+
+def _time_rule(pattern: str | None, start: datetime | None, cadence: float | None, zone: str) -> TimeRule | None:
+    from client.errors import ConfigError
+    from radar.seasons import TimeRule
+
+    if pattern is not None:
+        start = None if start is None else start.replace(tzinfo=UTC)
+        return TimeRule(pattern, start=start, cadence_minutes=cadence, zone=zone)
+    if start is not None or cadence is not None:
+        raise ConfigError("--season-start and --cadence need --pattern, which says where the time stands in a name")
+    return None
+
+
+def _as_json(outcome: Outcome) -> dict[str, object]:
+    tally, served = outcome.tally, outcome.served
+    return {
+        "model": served.card.model,
+        "version": served.version,
+        "frames": outcome.frames,
+        "classified": tally.classified,
+        "failed": tally.failed,
+        "kept": outcome.kept,
+        "counts": dict(zip(tally.codes, tally.counts.tolist(), strict=True)),
+        "accepted": dict(zip(tally.codes, tally.accepted.tolist(), strict=True)),
+        "missing": sum(gap.missing for gap in outcome.gaps),
+        "seconds": round(outcome.seconds, 3),
+        "first_answer_seconds": outcome.first_answer,
+        "files": [str(path) for path in outcome.files],
+    }
+
+
+def _fail(error: Exception) -> NoReturn:
+    """Shows an error as its text alone, and leaves with the code that belongs to its kind."""
+    from client.errors import Interrupted, OutputError
+    from serving.protocol.errors import ServingError
+
+    codes: dict[type[Exception], int] = {ServingError: 3, OutputError: 4, Interrupted: 130}
+    code = next((code for kind, code in codes.items() if isinstance(error, kind)), 2)
+    label = "" if isinstance(error, Interrupted) else "Error: "
+    print(f"{label}{error}", *getattr(error, "__notes__", ()), sep="\n", file=sys.stderr)  # noqa: T201
+    raise typer.Exit(code)

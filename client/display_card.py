@@ -1,0 +1,35 @@
+"""Shows a model card on a terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from serving.protocol.connection import ServedModel
+
+
+def print_card(served: ServedModel) -> None:
+    """Prints the modes, sizes, scores and caveats of a served model."""
+    card, console = served.card, Console(soft_wrap=True)
+    modes = Table(title=f"{card.model} version {served.version}, recipe {card.recipe}", title_justify="left")
+    for name in ("mode", "name", "", "meaning"):
+        modes.add_column(name)
+    for mode in card.modes:
+        modes.add_row(Text(mode.code, style=mode.color), mode.name_en, mode.name_ja, mode.meaning)
+    console.print(modes)
+    facts = {
+        "made": f"{card.created:%Y-%m-%d %H:%M} UTC",
+        "input": f"{card.input.width}x{card.input.height} pixels, crop {card.input.crop or 'none'}",
+        "heat maps": f"{card.heat_map.width}x{card.heat_map.height} cells",
+        "temperature": f"{card.temperature:.3f}",
+        "accepted from": f"probability {card.rejection_threshold:.3f}",
+        "code": card.git_commit[:12] or "unknown",
+        **{name: "undefined" if value is None else f"{value:.4g}" for name, value in card.metrics.items()},
+    }
+    table = Table.grid(padding=(0, 2))
+    for name, value in facts.items():
+        table.add_row(Text(name, style="dim"), value)
+    console.print(table)
+    for caveat in card.caveats:
+        console.print(f"- {caveat}", style="yellow", markup=False)

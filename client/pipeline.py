@@ -1,0 +1,341 @@
+"""The streaming client: a folder of frames goes in, ordered predictions come out, memory stays flat.
+
+Stages, each bounded: names -> decode pool (one thread a core) -> batches (about 1 MB) -> a window of gRPC calls
+in flight -> predictions in the order of the names.
+
+One coordinator (the caller's thread) owns all state. Decode threads and gRPC's threads only put events on its queue,
+so there are no locks.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from client.errors import Interrupted
+from radar import frames
+from radar.errors import FrameError
+from serving.protocol.connection import Connection
+from serving.protocol.contract import CLASSIFY, PROBABILITIES, ModelCard
+from serving.protocol.errors import ContractError, RequestRefused, ServerUnavailable
+
+BATCH_BYTES = 1 << 20
+MAX_BATCH = 512
+CHUNK = 16  # frames a decode task: long enough to hide the cost of a task, short enough to keep two cores even
+FIRST_BATCHES = (8, 32, 96)  # the first answers come early, then batches grow
+READ_AHEAD = 3  # batches decoded or being decoded beyond the window
+REFUSED_LIMIT = 32  # so many frames refused one by one, and none accepted, is no longer the frames' fault
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The answer for one frame.
+
+    Attributes:
+        name: The frame, relative to the folder.
+        probabilities: float32, shape (K,); None if the frame could not be classified.
+        error: Why not; empty if it was.
+    """
+
+    name: str
+    probabilities: NDArray[np.float32] | None
+    error: str = ""
+
+
+@dataclass(slots=True)
+class Progress:
+    """Numbers for a progress display; read them at any time.
+
+    Attributes:
+        decoded: Frames decoded.
+        classified: Frames answered.
+        failed: Frames that could not be classified.
+        in_flight: Calls the server is working on.
+        window: How many calls may be in flight.
+        retries: Batches sent again after a transient failure.
+    """
+
+    decoded: int = 0
+    classified: int = 0
+    failed: int = 0
+    in_flight: int = 0
+    window: int = 2
+    retries: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class _Cut:
+    """A part that was refused as a whole and cut in two."""
+
+    half: int
+    accepted: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class _Part:
+    """Rows [low, high) of a batch's images, sent as one call. A refused part is cut in two."""
+
+    batch: _Batch
+    low: int
+    high: int
+    cut: _Cut | None = None
+    handle: Any = None
+    unavailable_since: float = 0.0
+
+
+@dataclass(slots=True, eq=False)
+class _Batch:
+    names: Sequence[str]
+    images: NDArray[np.uint8]
+    errors: dict[int, str] = field(default_factory=dict)
+    chunks_left: int = 0
+    rows: NDArray[np.intp] | None = None  # positions of the frames that were decoded
+    probabilities: NDArray[np.float32] | None = None
+    parts_left: int = -1  # -1: not sent yet
+
+    @property
+    def decoded(self) -> bool:
+        return self.chunks_left == 0
+
+    @property
+    def done(self) -> bool:
+        return self.parts_left == 0
+
+
+class Classifier:
+    """Streams frames through a model server.
+
+    Args:
+        connection: Where the model is.
+        card: What it said of itself.
+        threads: Decode threads; None means one a core.
+        window: Calls in flight at most.
+        patience: Seconds to wait for a server that went away, before the run stops.
+
+    Example:
+        >>> classifier = Classifier(connection, connection.describe().card)  # doctest: +SKIP
+        >>> for prediction in classifier.run(folder, names): ...  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        card: ModelCard,
+        *,
+        threads: int | None = None,
+        window: int = 3,
+        patience: float = 30.0,
+    ) -> None:
+        self.progress = Progress(window=window)
+        self._connection = connection
+        self._card = card
+        self._rule = card.input.frame_rule()
+        self._threads = threads or len(os.sched_getaffinity(0))
+        self._patience = patience
+        self._batch_size = max(1, min(MAX_BATCH, BATCH_BYTES // card.frame_bytes))
+        self._events: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._stop = threading.Event()
+        self._refused_alone = 0
+        self._failure: Exception | None = None
+
+    def stop(self) -> None:
+        """Asks a run to drain: nothing new is started, what is in flight is finished. Safe in a signal handler."""
+        self._stop.set()
+        self._events.put(None)
+
+    def run(self, folder: Path, names: Sequence[str]) -> Iterator[list[Prediction]]:
+        """Classifies frames.
+
+        Args:
+            folder: Where they lie.
+            names: Their names relative to it.
+
+        Yields:
+            Lists of predictions, in the order of the names. A frame that cannot be read, or that the server
+            refuses, is in its place with the reason.
+
+        Raises:
+            ServerUnavailable: The server went away for longer than the patience allows.
+            ServerError: The server cannot serve this model.
+            ContractError: It refuses every frame, or answers nonsense.
+            Interrupted: `stop` was called, and what was in flight has been yielded.
+        """
+        queued: deque[_Batch] = deque()
+        to_send: deque[_Part] = deque()
+        sizes = iter(FIRST_BATCHES)
+        position = 0
+        pool = ThreadPoolExecutor(self._threads, thread_name_prefix="decode")
+        try:
+            while True:
+                limit = self.progress.window + READ_AHEAD
+                while position < len(names) and len(queued) < limit and not self._stop.is_set():
+                    size = min(next(sizes, MAX_BATCH), self._batch_size)
+                    batch = self._start_batch(pool, folder, names[position : position + size])
+                    queued.append(batch)
+                    position += len(batch.names)
+                self._send_decoded(queued, to_send)
+                while queued and queued[0].done:
+                    yield self._finish(queued.popleft())
+                if not queued and (position >= len(names) or self._stop.is_set()):
+                    break
+                if queued and not queued[0].done:
+                    event = self._events.get()
+                    if event is not None:
+                        event()
+                    if self._failure is not None:
+                        raise self._failure
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+        if position < len(names):
+            raise Interrupted(f"Stopped on request after {position:,} of {len(names):,} frames")
+
+    def _start_batch(self, pool: ThreadPoolExecutor, folder: Path, names: Sequence[str]) -> _Batch:
+        shape = (len(names), self._rule.height, self._rule.width, 3)
+        batch = _Batch(names, np.empty(shape, np.uint8))
+        starts = range(0, len(names), CHUNK)
+        batch.chunks_left = len(starts)
+        for start in starts:
+            pool.submit(self._decode_chunk, batch, folder, start)
+        return batch
+
+    def _decode_chunk(self, batch: _Batch, folder: Path, start: int) -> None:
+        errors: dict[int, str] = {}
+        stop = min(start + CHUNK, len(batch.names))
+        try:
+            for row in range(start, stop):
+                try:
+                    batch.images[row] = frames.load(f"{folder}/{batch.names[row]}", self._rule)
+                except FrameError as error:
+                    errors[row] = str(error)
+        except Exception as error:  # a fault of ours must not leave the coordinator waiting for ever
+            failure = error
+            self._events.put(lambda: self._fail(failure))
+            return
+
+        def decoded() -> None:
+            batch.errors.update(errors)
+            batch.chunks_left -= 1
+            self.progress.decoded += stop - start
+
+        self._events.put(decoded)
+
+    def _send_decoded(self, queued: deque[_Batch], to_send: deque[_Part]) -> None:
+        for batch in queued:
+            if batch.parts_left == -1 and batch.decoded:
+                self._open(batch)
+                if batch.parts_left:
+                    to_send.append(_Part(batch, 0, len(batch.images)))
+            elif batch.parts_left == -1:
+                break
+        while to_send and self.progress.in_flight < self.progress.window:
+            self._send(to_send.popleft(), to_send)
+
+    def _open(self, batch: _Batch) -> None:
+        """Leaves the frames that could not be decoded out of the images."""
+        batch.rows = np.array([row for row in range(len(batch.names)) if row not in batch.errors], np.intp)
+        if batch.errors:
+            batch.images = batch.images[batch.rows]
+        batch.probabilities = np.empty((len(batch.rows), len(self._card.modes)), np.float32)
+        batch.parts_left = 1 if len(batch.rows) else 0
+
+    def _send(self, part: _Part, to_send: deque[_Part]) -> None:
+        self.progress.in_flight += 1
+        part.handle = self._connection.send(
+            CLASSIFY,
+            part.batch.images[part.low : part.high],
+            outputs=(PROBABILITIES,),
+            done=lambda: self._events.put(lambda: self._receive(part, to_send)),
+        )
+
+    def _receive(self, part: _Part, to_send: deque[_Part]) -> None:
+        self.progress.in_flight -= 1
+        count = part.high - part.low
+        try:
+            answer = self._connection.result(part.handle, CLASSIFY, count, (PROBABILITIES,))
+            probabilities = self._checked(answer[PROBABILITIES], count)
+        except ServerUnavailable as error:
+            self._send_later(part, to_send, error)
+        except RequestRefused as error:
+            self._bisect(part, to_send, error)
+        except Exception as error:
+            self._fail(error)
+        else:
+            batch = part.batch
+            if batch.probabilities is not None:
+                batch.probabilities[part.low : part.high] = probabilities
+            batch.parts_left -= 1
+            self._refused_alone = -1  # one answer is proof that the server takes frames
+            if part.cut is not None:
+                part.cut.accepted += 1
+                if part.cut.accepted == 2:  # no frame was bad: the batch was too large for the server
+                    self._batch_size = min(self._batch_size, part.cut.half)
+
+    def _checked(self, probabilities: NDArray[Any], count: int) -> NDArray[np.float32]:
+        expected = (count, len(self._card.modes))
+        if probabilities.shape != expected or not np.isfinite(probabilities).all():
+            raise ContractError(
+                f"The model answers {PROBABILITIES!r} with shape {probabilities.shape} or with values that are not "
+                f"finite; expected {expected} finite numbers for the modes {', '.join(self._card.codes)}"
+            )
+        return probabilities
+
+    def _send_later(self, part: _Part, to_send: deque[_Part], error: ServerUnavailable) -> None:
+        now = time.monotonic()
+        part.unavailable_since = part.unavailable_since or now
+        if now - part.unavailable_since >= self._patience or self._stop.is_set():
+            self._fail(error)
+            return
+        self.progress.retries += 1
+        waited = now - part.unavailable_since
+        timer = threading.Timer(min(0.2 + waited / 2, 3.0), lambda: self._events.put(lambda: to_send.append(part)))
+        timer.daemon = True
+        timer.start()
+
+    def _bisect(self, part: _Part, to_send: deque[_Part], error: RequestRefused) -> None:
+        """Cuts a refused batch down to the frame that is to blame."""
+        batch = part.batch
+        if part.high - part.low > 1:
+            middle = (part.low + part.high) // 2
+            batch.parts_left += 1
+            cut = _Cut(half=middle - part.low)
+            to_send.extendleft((_Part(batch, middle, part.high, cut), _Part(batch, part.low, middle, cut)))
+            return
+        if self._refused_alone >= 0:
+            self._refused_alone += 1
+            if self._refused_alone >= REFUSED_LIMIT:
+                self._fail(
+                    ContractError(
+                        f"The server refused the first {REFUSED_LIMIT} frames, one by one. The last: {error}"
+                    )
+                )
+                return
+        if batch.rows is not None and batch.probabilities is not None:
+            batch.errors[int(batch.rows[part.low])] = f"was refused by the server: {error}"
+            batch.probabilities[part.low] = np.nan
+        batch.parts_left -= 1
+
+    def _fail(self, error: Exception) -> None:
+        self._failure = self._failure or error
+
+    def _finish(self, batch: _Batch) -> list[Prediction]:
+        answers: dict[int, NDArray[np.float32]] = {}
+        if batch.rows is not None and batch.probabilities is not None:
+            answers = dict(zip(batch.rows.tolist(), batch.probabilities, strict=True))
+        predictions = [
+            Prediction(name, None, batch.errors[row]) if row in batch.errors else Prediction(name, answers[row])
+            for row, name in enumerate(batch.names)
+        ]
+        self.progress.failed += len(batch.errors)
+        self.progress.classified += len(predictions) - len(batch.errors)
+        return predictions

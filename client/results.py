@@ -1,0 +1,335 @@
+"""Results: a CSV with one row a frame, which is never seen half-written and is resumed where a run was killed.
+
+While a run goes on, its rows are appended to `NAME.csv.partial`; beside it `NAME.csv.run.json` says which run that is
+(folder, model, version). At the end the rows become `NAME.csv` by one rename. A killed run leaves the partial file;
+the next run of the same kind keeps every complete row of it.
+"""
+
+from __future__ import annotations
+
+import csv
+import fcntl
+import io
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Self
+
+import numpy as np
+
+from client.errors import ConfigError, OutputError
+from client.pipeline import Prediction
+
+SYNC_SECONDS = 5.0  # how much work a power failure may cost
+
+
+@dataclass(frozen=True, slots=True)
+class RunIdentity:
+    """What must be equal for a run to be continued by another.
+
+    Attributes:
+        folder: Absolute path of the frames.
+        model: Name of the servable.
+        version: Its version; probabilities of two versions never stand in one file.
+        columns: Header of the CSV.
+        rejection_threshold: Below this largest probability a frame is not accepted.
+    """
+
+    folder: str
+    model: str
+    version: int
+    columns: tuple[str, ...]
+    rejection_threshold: float
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One frame of a result file, as read back.
+
+    Attributes:
+        file: Name of the frame, relative to its folder.
+        time_utc: ISO 8601, or empty.
+        label: Code of the most probable mode, or empty if the frame could not be classified.
+        probabilities: In the order of the modes; empty if there are none.
+        entropy: Of the probabilities, in nats; None if there are none.
+        accepted: Whether the largest probability reaches the model's threshold.
+        model_version: Version of the model that answered.
+        error: Why the frame could not be classified, or empty.
+    """
+
+    file: str
+    time_utc: str
+    label: str
+    probabilities: tuple[float, ...]
+    entropy: float | None
+    accepted: bool
+    model_version: int
+    error: str
+
+
+def columns_for(codes: Sequence[str]) -> tuple[str, ...]:
+    """Gives the header of a result file for the modes of a model."""
+    probabilities = (f"p_{code}" for code in codes)
+    return ("file", "time_utc", "label", *probabilities, "entropy", "accepted", "model_version", "error")
+
+
+class ResultFile:
+    """Writes the CSV of one run.
+
+    Args:
+        path: Where the finished file will stand.
+        codes: Codes of the modes, in the order of the probabilities.
+        identity: Which run this is.
+        resume: Whether to keep the rows of an unfinished run.
+
+    Raises:
+        ConfigError: Another run writes the same file, or the unfinished run there is of another kind.
+        OutputError: The file cannot be written.
+    """
+
+    def __init__(self, path: Path, codes: Sequence[str], identity: RunIdentity, *, resume: bool = True) -> None:
+        self.path = path
+        self.partial = path.with_name(path.name + ".partial")
+        self.identity_file = path.with_name(path.name + ".run.json")
+        self._codes = tuple(codes)
+        self._identity = identity
+        self._synced = time.monotonic()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self.partial.open("a+b")
+        except OSError as error:
+            raise _output_error(self.partial, error) from error
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._file.close()
+            raise ConfigError(
+                f"{path}: another run is writing this file; wait for it, or choose another --out"
+            ) from error
+        try:
+            if resume and self._size():
+                self._check_identity()
+            elif resume and path.exists():
+                self._continue_finished()
+            else:
+                self._start_afresh()
+        except OSError as error:
+            self._file.close()
+            raise _output_error(self.partial, error) from error
+        except ConfigError:
+            self._file.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def keep(self, names: Sequence[str]) -> int:
+        """Finds how much of an unfinished run can be kept, and drops the rest of it.
+
+        Args:
+            names: The frames of this run, in order.
+
+        Returns:
+            How many of the first names have their row already.
+        """
+        kept = 0
+        self._file.seek(0)
+        self._file.readline()
+        end = self._file.tell()
+        # Rows are read as whole lines: a name with a line break in it ends what can be kept, and costs only time.
+        while kept < len(names):
+            line = self._file.readline()
+            if not line.endswith(b"\n"):
+                break
+            fields = next(csv.reader([line.decode("utf-8", "surrogateescape")]), [])
+            if len(fields) != len(self._identity.columns) or fields[0] != names[kept]:
+                break
+            kept += 1
+            end = self._file.tell()
+        try:
+            self._file.truncate(end)
+        except OSError as error:
+            raise _output_error(self.partial, error) from error
+        return kept
+
+    def write(self, predictions: Sequence[Prediction], times: Sequence[str]) -> None:
+        """Appends rows.
+
+        Args:
+            predictions: Of consecutive frames.
+            times: Their times, ISO 8601, or empty strings.
+
+        Raises:
+            OutputError: The disk is full, or the file cannot be written for another reason.
+        """
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(self._rows(predictions, times))
+        data = text.getvalue().encode("utf-8", "surrogateescape")
+        try:
+            self._file.write(data)
+            self._file.flush()
+            if time.monotonic() - self._synced > SYNC_SECONDS:
+                os.fsync(self._file.fileno())
+                self._synced = time.monotonic()
+        except OSError as error:
+            raise _output_error(self.partial, error) from error
+
+    def finish(self) -> None:
+        """Makes the rows the result file: all at once, and safe against a power failure.
+
+        Raises:
+            OutputError: The file cannot be written.
+        """
+        try:
+            os.fsync(self._file.fileno())
+            self.partial.replace(self.path)
+            sync_folder(self.path.parent)
+            self.identity_file.unlink(missing_ok=True)
+        except OSError as error:
+            raise _output_error(self.path, error) from error
+
+    def _size(self) -> int:
+        return os.fstat(self._file.fileno()).st_size
+
+    def _start_afresh(self) -> None:
+        self._file.truncate(0)
+        header = ",".join(self._identity.columns) + "\n"
+        write_atomically(self.identity_file, json.dumps(asdict(self._identity), ensure_ascii=False, indent=1) + "\n")
+        self._file.write(header.encode())
+        self._file.flush()
+
+    def _check_identity(self) -> None:
+        try:
+            before = json.loads(self.identity_file.read_text(encoding="utf-8"))
+            before["columns"] = tuple(before["columns"])
+            before = RunIdentity(**before)
+        except (OSError, ValueError, KeyError, TypeError):
+            self._start_afresh()
+            return
+        if before == self._identity:
+            return
+        differences = [
+            f"  {name}: {getattr(before, name)!r} then, {getattr(self._identity, name)!r} now"
+            for name in asdict(before)
+            if getattr(before, name) != getattr(self._identity, name)
+        ]
+        raise ConfigError(
+            f"{self.partial} is an unfinished run of another kind:\n" + "\n".join(differences) + "\n"
+            "Give --no-resume to drop it and start afresh, or another --out to keep it."
+        )
+
+    def _continue_finished(self) -> None:
+        """Takes a finished file as the beginning of this run: its folder may have grown since."""
+        codes, rows = read_results(self.path)
+        versions = {row.model_version for row in rows}
+        if codes != self._codes or versions - {self._identity.version}:
+            raise ConfigError(
+                f"{self.path} holds results of another model (modes {' '.join(codes)}, version "
+                f"{', '.join(map(str, sorted(versions)))}). Give --overwrite to replace it once the new results are "
+                "complete, or another --out to keep it."
+            )
+        self._start_afresh()
+        self._file.truncate(0)
+        with self.path.open("rb") as finished:
+            shutil.copyfileobj(finished, self._file)
+        self._file.flush()
+
+    def _rows(self, predictions: Sequence[Prediction], times: Sequence[str]) -> Iterator[list[str]]:
+        blank = [""] * (len(self._codes) + 3)
+        version = str(self._identity.version)
+        answered = [p.probabilities for p in predictions if p.probabilities is not None]
+        table = np.array(answered, np.float64).reshape(-1, len(self._codes))
+        entropies = -np.sum(table * np.log(np.maximum(table, 1e-12)), axis=1)
+        rows = iter(zip(table.tolist(), table.argmax(axis=1).tolist(), entropies.tolist(), strict=True))
+        threshold = self._identity.rejection_threshold
+        for prediction, stamp in zip(predictions, times, strict=True):
+            if prediction.probabilities is None:
+                yield [prediction.name, stamp, *blank, version, prediction.error]
+                continue
+            p, winner, entropy = next(rows)
+            accepted = "1" if p[winner] >= threshold else "0"
+            texts = [f"{value:.6f}" for value in p]
+            yield [prediction.name, stamp, self._codes[winner], *texts, f"{entropy:.4f}", accepted, version, ""]
+
+
+def read_results(path: Path) -> tuple[tuple[str, ...], Iterator[Row]]:
+    """Reads a result file, row by row.
+
+    Args:
+        path: A CSV written by `ResultFile`.
+
+    Returns:
+        The codes of the modes, and the rows.
+
+    Raises:
+        ConfigError: The file is missing or is no such CSV.
+    """
+    try:
+        with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+            header = tuple(next(csv.reader(file), []))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    codes = tuple(name.removeprefix("p_") for name in header if name.startswith("p_"))
+    if not codes or header != columns_for(codes):
+        raise ConfigError(f"{path}: expected a result file of `client classify`, received the columns {list(header)}")
+    return codes, _read_rows(path, len(codes))
+
+
+def _read_rows(path: Path, modes: int) -> Iterator[Row]:
+    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+        reader = csv.reader(file)
+        next(reader, None)
+        for name, stamp, label, *rest in reader:
+            entropy, accepted, version, error = rest[modes:]
+            yield Row(
+                file=name,
+                time_utc=stamp,
+                label=label,
+                probabilities=tuple(map(float, rest[:modes])) if label else (),
+                entropy=float(entropy) if label else None,
+                accepted=accepted == "1",
+                model_version=int(version),
+                error=error,
+            )
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Writes a small text file so that it is there whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            _write_and_sync(file, text)
+        temporary.replace(path)
+        sync_folder(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes a rename in a folder survive a power failure."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _write_and_sync(file: IO[str], text: str) -> None:
+    file.write(text)
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _output_error(path: Path, error: OSError) -> OutputError:
+    reason = error.strerror or str(error)
+    return OutputError(
+        f"{path}: cannot be written: {reason}. Complete rows are kept: make room or choose another --out, then run "
+        "the same command again to continue."
+    )

@@ -1,0 +1,269 @@
+"""The connection to a model server: TensorFlow Serving or the embedded one, it makes no difference.
+
+One channel, reused. Transient failures (UNAVAILABLE) are retried inside gRPC; what remains arrives as one of
+three exceptions (`serving.protocol.errors`), whose texts say what to do.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import grpc
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from serving.protocol import contract, wire
+from serving.protocol.contract import ModelCard
+from serving.protocol.errors import ContractError, RequestRefused, ServerError, ServerUnavailable
+from serving.protocol.tensors import TensorError, to_array, to_tensor_proto
+
+DEFAULT_TARGET = "localhost:8500"
+
+Arrays = dict[str, NDArray[Any]]
+
+_REFUSED = {"INVALID_ARGUMENT", "FAILED_PRECONDITION", "OUT_OF_RANGE", "INTERNAL", "UNKNOWN", "DATA_LOSS"}
+_LATER = {"UNAVAILABLE", "RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED", "ABORTED", "CANCELLED"}
+
+_SERVICE_CONFIG = {
+    "methodConfig": [
+        {
+            "name": [{"service": "tensorflow.serving.PredictionService"}],
+            "retryPolicy": {
+                "maxAttempts": 4,
+                "initialBackoff": "0.1s",
+                "maxBackoff": "1s",
+                "backoffMultiplier": 3,
+                "retryableStatusCodes": ["UNAVAILABLE"],
+            },
+        }
+    ],
+    # Takes effect with a name that resolves to several addresses (dns:///headless-service:8500).
+    "loadBalancingConfig": [{"round_robin": {}}],
+}
+
+_OPTIONS: list[tuple[str, int | str]] = [
+    # gRPC's own limit for answers is 4 MiB; heat maps of a batch are larger.
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    # Below 300 s a server may answer pings with GOAWAY too_many_pings.
+    ("grpc.keepalive_time_ms", 300_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 5_000),
+    ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Deadlines in seconds. The server takes a request's deadline as the time it may run."""
+
+    describe: float = 10.0
+    predict: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """What a server says it hosts: the card, and the version that gave it."""
+
+    card: ModelCard
+    version: int
+
+
+class Connection:
+    """Calls the signatures of one model.
+
+    Args:
+        target: ``host:port``, or any other gRPC target such as ``unix:/run/serving.sock``.
+        model: Name of the servable.
+        version: Version to ask for; None takes the newest.
+        timeouts: Deadlines.
+
+    Example:
+        >>> with Connection("localhost:8500") as connection:  # doctest: +SKIP
+        ...     model = connection.describe()
+        ...     answer = connection.call("explain", images, version=model.version)
+    """
+
+    def __init__(
+        self,
+        target: str = DEFAULT_TARGET,
+        *,
+        model: str = contract.MODEL_NAME,
+        version: int | None = None,
+        timeouts: Timeouts | None = None,
+    ) -> None:
+        self.target = target
+        self.model = model
+        self.version = version
+        self.timeouts = timeouts or Timeouts()
+        self._channel = grpc.insecure_channel(target, options=_OPTIONS)
+        self._predict = self._channel.unary_unary(
+            wire.PREDICT,
+            request_serializer=wire.PredictRequest.SerializeToString,
+            response_deserializer=wire.PredictResponse.FromString,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the channel; calls in flight are cancelled."""
+        self._channel.close()
+
+    def describe(self) -> ServedModel:
+        """Asks the model what it is.
+
+        Raises:
+            ServerUnavailable: No server answers.
+            ContractError: A server answers, but its model does not keep the contract.
+        """
+        query = np.zeros(1, np.int32)
+        try:
+            future = self._send(contract.DESCRIBE, {contract.QUERY: query}, (), self.timeouts.describe)
+            answer, version = self._receive(future)
+        except RequestRefused as error:
+            raise ContractError(
+                f"The server at {self.target} hosts a model {self.model!r} that cannot describe itself "
+                f"({error.code}). Expected: a SavedModel with the signature {contract.DESCRIBE!r}, as "
+                "`training run` publishes it."
+            ) from error
+        try:
+            text = bytes(answer[contract.MODEL_CARD][0])
+            return ServedModel(ModelCard.model_validate_json(text), version)
+        except (KeyError, IndexError, TypeError, ValidationError) as error:
+            reason = _first_line(error)
+            raise ContractError(
+                f"The model {self.model!r} at {self.target} has a card this client cannot use: {reason}. "
+                f"Expected: contract version {contract.CONTRACT_VERSION}."
+            ) from error
+
+    def call(self, signature: str, images: NDArray[np.uint8], *, outputs: Sequence[str] = ()) -> Arrays:
+        """Runs one signature on a batch and waits for the answer.
+
+        Args:
+            signature: For example ``"explain"``.
+            images: uint8 RGB, shape (N, H, W, 3), N >= 1.
+            outputs: Names of the outputs wanted; empty asks for all.
+
+        Returns:
+            The outputs by name, first dimension N.
+
+        Raises:
+            ServerUnavailable: Worth another try.
+            RequestRefused: The server says the request is bad.
+            ContractError: The answer has another shape than the contract says.
+        """
+        return self.result(self.send(signature, images, outputs=outputs), signature, len(images), outputs)
+
+    def send(
+        self,
+        signature: str,
+        images: NDArray[np.uint8],
+        *,
+        outputs: Sequence[str] = (),
+        done: Callable[[], None] | None = None,
+    ) -> Any:
+        """Sends a batch without waiting.
+
+        Args:
+            signature: See `call`.
+            images: See `call`.
+            outputs: See `call`.
+            done: Called from another thread when the answer or an error is there.
+
+        Returns:
+            A handle for `result`.
+        """
+        future = self._send(signature, {contract.IMAGES: images}, outputs, self.timeouts.predict)
+        if done is not None:
+            future.add_done_callback(lambda _: done())
+        return future
+
+    def result(self, handle: Any, signature: str, count: int, outputs: Sequence[str] = ()) -> Arrays:
+        """Waits for what `send` started; raises like `call`."""
+        answer, _ = self._receive(handle)
+        for name in outputs or contract.OUTPUTS[signature]:
+            shape = answer[name].shape if name in answer else None
+            if shape is None or shape[:1] != (count,):
+                raise ContractError(
+                    f"{signature}: expected {name!r} with first dimension {count}, received "
+                    f"{'nothing of that name' if shape is None else f'shape {shape}'}"
+                )
+        return answer
+
+    def _send(
+        self, signature: str, inputs: Mapping[str, NDArray[Any]], outputs: Sequence[str], timeout: float
+    ) -> Any:
+        spec = wire.ModelSpec(name=self.model, signature_name=signature)
+        if self.version is not None:
+            spec.version.value = self.version
+        request = wire.PredictRequest(model_spec=spec, output_filter=outputs)
+        for name, array in inputs.items():
+            request.inputs[name].CopyFrom(to_tensor_proto(array))
+        return self._predict.future(request, timeout=timeout)
+
+    def _receive(self, future: Any) -> tuple[Arrays, int]:
+        try:
+            response = future.result()
+        except grpc.RpcError as error:
+            raise self._translate(error) from error
+        except grpc.FutureCancelledError as error:
+            raise ServerUnavailable(
+                f"The call to {self.target} was cancelled", code="CANCELLED", target=self.target
+            ) from error
+        try:
+            arrays = {name: to_array(proto) for name, proto in response.outputs.items()}
+        except TensorError as error:
+            raise ContractError(f"The server at {self.target} sent an unreadable tensor: {error}") from error
+        return arrays, int(response.model_spec.version.value)
+
+    def _translate(self, error: Any) -> ServerError:
+        code, details = error.code().name, (error.details() or "").strip().rpartition("last error: ")[2]
+        if code == "UNAVAILABLE":
+            return ServerUnavailable(
+                f"No model server answers at {self.target} ({_shorten(details)}).\n"
+                "Start one:    serving model-server --model_base_path=MODELS/snowmode --port=8500\n"
+                "or for a run: --server embedded:MODELS\n"
+                "or name one:  --server HOST:PORT, or the variable SNOWMODE_SERVER",
+                code=code,
+                target=self.target,
+            )
+        if code in _LATER:
+            return ServerUnavailable(
+                f"The server at {self.target} is overloaded or too slow ({code}: {_shorten(details)})",
+                code=code,
+                target=self.target,
+            )
+        if code in _REFUSED:
+            return RequestRefused(
+                f"The server at {self.target} refuses the request ({code}: {_shorten(details)})",
+                code=code,
+                target=self.target,
+            )
+        wanted = self.model if self.version is None else f"{self.model} version {self.version}"
+        hint = f". Is {wanted!r} the model it hosts? See --model" if code == "NOT_FOUND" else ""
+        return ServerError(
+            f"The server at {self.target} cannot serve {wanted!r} ({code}: {_shorten(details)}){hint}",
+            code=code,
+            target=self.target,
+        )
+
+
+def _shorten(text: str, limit: int = 300) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= limit else f"{line[: limit - 3]}..."
+
+
+def _first_line(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False)[0]
+        return f"{'.'.join(map(str, first['loc'])) or 'card'}: {first['msg']}"
+    return f"{type(error).__name__}: {error}"
