@@ -1,0 +1,218 @@
+"""Pictures of a run: learning curve, confusion matrix, contact sheet, heat maps of one frame."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from radar import frames
+from radar.frames import Box
+from serving.protocol.connection import Connection, ServedModel
+from serving.protocol.contract import EXPLAIN, GRADCAM, PROBABILITIES, ModelCard
+from training.errors import LabelsError
+
+mpl.rcParams.update({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "figure.dpi": 150})
+
+CREDIT = {"color": "0.45", "fontsize": 7.5}
+
+
+def learning_curve(metrics_file: Path, out: Path, *, title: str) -> None:
+    """Draws loss and accuracy by epoch.
+
+    Args:
+        metrics_file: JSON lines as `training run` writes them.
+        out: PNG.
+        title: What was trained.
+    """
+    lines = [json.loads(line) for line in metrics_file.read_text(encoding="utf-8").splitlines()]
+    epochs = [line["epoch"] for line in lines]
+    figure = Figure(figsize=(8, 3.2), layout="constrained")
+    figure.suptitle(f"Learning curve, {title}", x=0.01, ha="left", fontweight="bold")
+    best = min(range(len(lines)), key=lambda n: lines[n]["val_loss"])
+    for axes, name, label in zip(
+        figure.subplots(1, 2), ("loss", "accuracy"), ("cross-entropy", "accuracy"), strict=True
+    ):
+        axes.plot(epochs, [line[name] for line in lines], color="0.55", label="training frames, augmented")
+        axes.plot(epochs, [line[f"val_{name}"] for line in lines], color="#0072B2", label="validation frames")
+        axes.axvline(
+            epochs[best], color="#D55E00", lw=0.8, ls=":", label=f"lowest validation loss, epoch {epochs[best]}"
+        )
+        axes.set(xlabel="epoch", ylabel=label)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+    figure.axes[1].set_ylim(top=1.0)
+    figure.axes[0].legend(frameon=False, fontsize=7.5)
+    figure.savefig(out)
+
+
+def confusion(counts: NDArray[np.integer], card: ModelCard, out: Path, *, title: str) -> None:
+    """Draws a confusion matrix: counts, and shares of each row as shades.
+
+    Args:
+        counts: Rows observed, columns predicted, shape (K, K).
+        card: For the modes, and whether the frames are synthetic.
+        out: PNG.
+        title: Which frames were scored.
+    """
+    rows = counts.sum(axis=1, keepdims=True)
+    shares = np.divide(counts, rows, out=np.zeros(counts.shape), where=rows > 0)
+    figure = Figure(figsize=(5.2, 4.8), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for i in range(len(counts)):
+        for j in range(len(counts)):
+            color = "white" if shares[i, j] > 0.55 else "black"
+            axes.text(j, i, f"{counts[i, j]:,}\n{shares[i, j]:.0%}", ha="center", va="center", color=color)
+    axes.set_xticks(range(len(counts)), card.codes)
+    axes.set_yticks(range(len(counts)), [f"{code}\nn={n:,}" for code, n in zip(card.codes, rows[:, 0], strict=True)])
+    axes.set(xlabel="predicted", ylabel="observed")
+    axes.tick_params(length=0)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    accuracy = np.trace(counts) / max(int(counts.sum()), 1)
+    figure.suptitle(f"Confusion matrix, {title}", x=0.01, ha="left", fontweight="bold")
+    axes.set_title(
+        f"{int(counts.sum()):,} frames, accuracy {accuracy:.3f}; per cent of the observed mode",
+        loc="left",
+        fontsize=8.5,
+    )
+    if card.synthetic:
+        figure.supxlabel("Synthetic frames: no statement about real snow.", x=0.01, ha="left", **CREDIT)
+    figure.savefig(out)
+
+
+def read_predictions(results: Path) -> list[dict[str, str]]:
+    """Reads the classified rows of a result file of `client classify`.
+
+    Raises:
+        LabelsError: The file is missing or is no result file.
+    """
+    try:
+        with results.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+            reader = csv.DictReader(file)
+            if not {"file", "label", "time_utc"} <= set(reader.fieldnames or ()):
+                raise LabelsError(f"{results}: expected the columns file, time_utc, label of `client classify`")
+            return [row for row in reader if row["label"]]
+    except OSError as error:
+        raise LabelsError(f"{results}: cannot be read: {error.strerror}") from error
+
+
+def count_pairs(results: Path, labels: Path, codes: Sequence[str]) -> NDArray[np.int64]:
+    """Counts observed against predicted modes, joined by file name.
+
+    Args:
+        results: A result file.
+        labels: CSV with the columns file and label.
+        codes: Modes.
+
+    Returns:
+        Rows observed, columns predicted, shape (K, K).
+
+    Raises:
+        LabelsError: A file is unusable, or they have no frame in common.
+    """
+    try:
+        with labels.open(encoding="utf-8-sig", newline="") as file:
+            observed = {row["file"]: row["label"] for row in csv.DictReader(file)}
+    except (OSError, KeyError) as error:
+        raise LabelsError(f"{labels}: expected a CSV with the columns file and label: {error}") from error
+    counts = np.zeros((len(codes), len(codes)), np.int64)
+    for row in read_predictions(results):
+        label = observed.get(row["file"])
+        if label in codes and row["label"] in codes:
+            counts[codes.index(label), codes.index(row["label"])] += 1
+    if not counts.any():
+        raise LabelsError(f"{results} and {labels} have no frame in common")
+    return counts
+
+
+def contact_sheet(results: Path, folder: Path, card: ModelCard, out: Path, *, columns: int = 8) -> None:
+    """Draws frames of each predicted mode, evenly spread over the season.
+
+    Args:
+        results: A result file.
+        folder: The frames.
+        card: For the modes.
+        out: PNG.
+        columns: Frames a mode.
+    """
+    rows = read_predictions(results)
+    figure = Figure(figsize=(1.35 * columns + 0.7, 1.62 * len(card.modes) + 0.5), layout="constrained")
+    figure.suptitle(
+        f"{folder.resolve().name}: {len(rows):,} frames by predicted mode", x=0.01, ha="left", fontweight="bold"
+    )
+    grid = figure.subplots(len(card.modes), columns, squeeze=False)
+    for k, mode in enumerate(card.modes):
+        of_mode = [row for row in rows if row["label"] == mode.code]
+        chosen = np.unique(np.linspace(0, len(of_mode) - 1, columns).astype(int)) if of_mode else np.empty(0, int)
+        for axes in grid[k]:
+            axes.set(xticks=[], yticks=[])
+            for spine in axes.spines.values():
+                spine.set(visible=False)
+        for axes, position in zip(grid[k], chosen, strict=False):
+            row = of_mode[int(position)]
+            axes.imshow(_shown(folder / row["file"], card))
+            stamp = row["time_utc"][5:16].replace("T", " ") or row["file"][-16:]
+            axes.set_title(f"{stamp}  {float(row[f'p_{mode.code}']):.2f}", fontsize=6.5, pad=2)
+            for spine in axes.spines.values():
+                spine.set(visible=True, color=mode.color, linewidth=1.6)
+        grid[k][0].set_ylabel(f"{mode.code}\n{len(of_mode):,}", color=mode.color, fontweight="bold", fontsize=10)
+    figure.savefig(out)
+
+
+def heat_maps(frame: Path, served: ServedModel, connection: Connection, out: Path) -> None:
+    """Draws a frame with the Grad-CAM of every mode.
+
+    All maps share one scale, so that they can be compared; it is printed on the figure.
+
+    Args:
+        frame: A PNG.
+        served: What the server said of its model.
+        connection: To the server.
+        out: PNG.
+    """
+    card = served.card
+    answer = connection.call(EXPLAIN, frames.load(frame, card.input.frame_rule())[np.newaxis])
+    maps, table = answer[GRADCAM][0], answer[PROBABILITIES][0]
+    picture = _shown(frame, card)
+    peak = float(maps.max())
+    figure = Figure(figsize=(2.1 * (len(card.modes) + 1), 2.75), layout="constrained")
+    figure.suptitle(f"{frame.name}: what speaks for each mode", x=0.01, ha="left", fontweight="bold")
+    first, *others = figure.subplots(1, len(card.modes) + 1)
+    first.imshow(picture)
+    first.set_title(f"frame: {card.codes[int(table.argmax())]}", fontsize=9)
+    grey = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    height, width = grey.shape[:2]
+    shown: Any = None
+    for axes, mode, field, p in zip(others, card.modes, maps, table, strict=True):
+        smooth = cv2.resize(field, (width, height), interpolation=cv2.INTER_LINEAR)
+        share = smooth / peak if peak > 0 else np.zeros_like(smooth)
+        axes.imshow(grey)
+        shown = axes.imshow(share, cmap="magma_r", vmin=0, vmax=1, alpha=0.8 * np.clip(share * 1.5, 0, 1))
+        winner = p == table.max()
+        axes.set_title(
+            f"{mode.code}  p = {p:.2f}", fontsize=9, color=mode.color, fontweight="bold" if winner else "normal"
+        )
+    for axes in figure.axes:
+        axes.set(xticks=[], yticks=[])
+        for spine in axes.spines.values():
+            spine.set(visible=True, color="0.7")
+    figure.colorbar(shown, ax=others, shrink=0.75, pad=0.01, label="share of the largest value")
+    note = f"Grad-CAM of the logits, one scale for all; largest value {peak:.3g} (logit). A heat map is not a reason."
+    figure.supxlabel(note, x=0.01, ha="left", **CREDIT)
+    figure.savefig(out)
+
+
+def _shown(path: Path, card: ModelCard) -> NDArray[np.uint8]:
+    """Gives a frame for the eye: its crop, at full resolution."""
+    picture = frames.decode(frames.read(path), no_echo=card.input.no_echo)
+    crop = card.input.frame_rule().crop or Box(0, 0, *picture.shape[:2])
+    return picture[crop.top : crop.top + crop.height, crop.left : crop.left + crop.width]

@@ -1,0 +1,76 @@
+"""Publishing: a version appears whole, or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from training.errors import TrainingError
+
+
+def version_of(created: datetime) -> int:
+    """Gives the version number of a model: its UTC stamp ``yyyymmddHHMM``."""
+    return int(created.strftime("%Y%m%d%H%M"))
+
+
+def publish(base: Path, version: int, make: Callable[[Path], None]) -> Path:
+    """Makes a version in a hidden folder and renames it when it is finished.
+
+    A model server takes a folder for a version as soon as its name is a number, complete or not; so the number is
+    given last, after everything is on the disk.
+
+    Args:
+        base: Folder of the versions, ``<models>/snowmode``.
+        version: Wanted number; the next free one is taken if it exists.
+        make: Fills a folder that does not exist yet; whatever it raises leaves nothing behind.
+
+    Returns:
+        The folder of the version.
+
+    Raises:
+        TrainingError: The folder cannot be written.
+    """
+    partial = base / f".partial-{version}-{os.getpid()}"
+    try:
+        base.mkdir(parents=True, exist_ok=True)
+        try:
+            make(partial)
+            _sync_tree(partial)
+            return _rename(partial, base, version)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    except OSError as error:
+        raise TrainingError(f"{base}: cannot publish there: {error.strerror or error}") from error
+
+
+def _rename(partial: Path, base: Path, version: int) -> Path:
+    while True:
+        target = base / str(version)
+        try:
+            # Fails if the number is taken, even by a job of the same minute; nothing is ever replaced.
+            partial.rename(target)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                raise
+            version += 1
+            continue
+        _sync(base)
+        return target
+
+
+def _sync_tree(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        _sync(path)
+    _sync(folder)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,51 @@
+"""The TF1 `Session` path: loads a SavedModel and runs its signatures the way TensorFlow Serving does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+from tensorflow.core.protobuf import config_pb2
+
+
+class SessionModel:
+    """A SavedModel in a TF1 session.
+
+    Args:
+        folder: Of the SavedModel.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._session = tf.compat.v1.Session(graph=tf.Graph())
+        with self._session.graph.as_default():
+            meta_graph = tf.compat.v1.saved_model.load(self._session, ["serve"], str(folder))
+        self._signatures = meta_graph.signature_def
+
+    def inputs(self, signature: str) -> dict[str, Any]:
+        """Gives dtype and shape of a signature's inputs, as TensorInfo messages."""
+        return dict(self._signatures[signature].inputs)
+
+    def run(self, signature: str, inputs: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Runs a signature.
+
+        Args:
+            signature: Its name.
+            inputs: Arrays by name; they are not checked here, which is the point of the bad-input probe.
+
+        Returns:
+            Arrays by name; strings as objects of bytes.
+        """
+        definition = self._signatures[signature]
+        feeds = [definition.inputs[name].name for name in inputs]
+        fetches = [info.name for info in definition.outputs.values()]
+        # Session.run would refuse a wrong shape in Python; a callable hands it to the runtime, as the server does.
+        options = config_pb2.CallableOptions(feed=feeds, fetch=fetches)
+        call = self._session._make_callable_from_options(options)
+        return dict(zip(definition.outputs, map(np.asarray, call(*inputs.values())), strict=True))
+
+    def close(self) -> None:
+        """Frees the model."""
+        self._session.close()
