@@ -131,12 +131,15 @@ def decode(data: bytes, *, no_echo: tuple[int, int, int] = NO_ECHO, max_pixels: 
         data = _flatten_palette(data, palette, transparency, no_echo)
     if color_type == _PALETTE or (color_type == _RGB and bit_depth == 8 and not transparency):
         # The common cases come out of the decoder as 8-bit RGB; the swap of channels is done there too.
-        return _imdecode(data, cv2.IMREAD_COLOR_RGB)
+        return _imdecode(data, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
     key = None
     if transparency:
         # One colour is declared transparent, in samples of the file's own bit depth.
         samples = data[transparency.start : transparency.stop]
-        key = np.frombuffer(samples, ">u2").astype(np.int64)[: 1 if color_type == _GREY else 3]
+        expected = 2 if color_type == _GREY else 6
+        if len(samples) != expected:
+            raise FrameError(f"is damaged: its tRNS chunk holds {len(samples)} bytes, expected {expected}")
+        key = np.frombuffer(samples, ">u2").astype(np.int64)
         key = key * (65535 if bit_depth == 16 else 255) // ((1 << bit_depth) - 1)
     return _over_no_echo(_imdecode(data, cv2.IMREAD_UNCHANGED), key, no_echo)
 
@@ -219,25 +222,21 @@ def _check(data: bytes, max_pixels: int) -> tuple[range, range]:
 def _check_header(kind: bytes, header: bytes, max_pixels: int) -> None:
     if kind != b"IHDR" or len(header) != 13:
         raise FrameError(f"is damaged: expected a 13-byte header chunk first, received: {kind!r}")
-    width, height = struct.unpack(">II", header[:8])
+    width, height, bit_depth = struct.unpack(">IIB", header[:9])
+    if bit_depth not in (1, 2, 4, 8, 16):
+        raise FrameError(f"is damaged: its header says {bit_depth} bits a sample")
     if width == 0 or height == 0:
         raise FrameError(f"is damaged: its header says {width}x{height} pixels")
     if width * height > max_pixels:
-        raise FrameError(
-            f"is {width}x{height} = {width * height:,} pixels; at most {max_pixels:,} are decoded"
-        )
+        raise FrameError(f"is {width}x{height} = {width * height:,} pixels; at most {max_pixels:,} are decoded")
 
 
-def _flatten_palette(
-    data: bytes, palette: range, transparency: range, no_echo: tuple[int, int, int]
-) -> bytes:
+def _flatten_palette(data: bytes, palette: range, transparency: range, no_echo: tuple[int, int, int]) -> bytes:
     """Lays a palette's transparent entries over the no-echo colour, in the file's bytes.
 
     256 palette entries are blended instead of every pixel, and the decoder need not make an alpha channel.
     """
-    colors = np.frombuffer(data[palette.start : palette.stop], np.uint8)[: len(palette) // 3 * 3].reshape(
-        -1, 3
-    )
+    colors = np.frombuffer(data[palette.start : palette.stop], np.uint8)[: len(palette) // 3 * 3].reshape(-1, 3)
     entries = np.frombuffer(data[transparency.start : transparency.stop], np.uint8)[: len(colors)]
     alpha = np.full((len(colors), 1), 255, np.uint8)
     alpha[: len(entries), 0] = entries
@@ -259,9 +258,7 @@ def _imdecode(data: bytes, flags: int) -> Picture:
     return decoded
 
 
-def _over_no_echo(
-    raw: NDArray[np.generic], key: NDArray[np.int64] | None, no_echo: tuple[int, int, int]
-) -> Picture:
+def _over_no_echo(raw: NDArray[np.generic], key: NDArray[np.int64] | None, no_echo: tuple[int, int, int]) -> Picture:
     """Brings what the decoder gave (grey or BGR, with alpha or without, 8 or 16 bit) to RGB."""
     pixels = raw[..., np.newaxis] if raw.ndim == 2 else raw
     has_alpha = pixels.shape[2] in (2, 4)

@@ -34,12 +34,6 @@ SNOWFALL_MODES: tuple[Mode, ...] = (
     Mode("SY", "synoptic", "総観規模擾乱", "Broad precipitation of a passing low or front.", "#0072B2"),
     Mode("VX", "vortex", "渦状", "Meso-beta scale vortex over the sea.", "#CC79A7"),
     Mode("LT", "bands", "筋状", "Parallel bands along (L) or across (T) the wind.", "#009E73"),
-    Mode(
-        "DM",
-        "convergence band or mountain slope",
-        "収束帯・山岳性",
-        "A single convergence band, or echo held on mountain slopes.",
-        "#D55E00",
-    ),
+    Mode("DM", "band or slope", "収束帯・山岳性", "A single convergence band, or echo held on slopes.", "#D55E00"),
     Mode("NO", "none", "なし", "Little or no echo, or nothing that can be classified.", "#BBBBBB"),
 )

@@ -20,7 +20,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -39,8 +39,8 @@ _DIRECTIVES = {
     "%S": r"\d{2}",
     "%b": r"[A-Za-z]{3}",
 }
-_TOKEN = re.compile(r"(%[A-Za-z]|\{index(?::0?\d*d)?\})")
-_FIXED_ZONES = {"UTC": UTC, "Z": UTC, "JST": ZoneInfo("Asia/Tokyo")}
+_TOKEN = re.compile(r"(%[A-Za-z]|\{index(?::(?:0\d+)?d)?\})")
+_FIXED_ZONES = {"UTC": UTC, "Z": UTC, "JST": timezone(timedelta(hours=9))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +100,12 @@ class TimeRule:
             )
         if not indices and not {"%d", "%j"} & set(tokens):
             raise SeasonError(f"Time pattern: expected a whole date with %d or %j, received {pattern!r}")
-        if cadence_minutes is not None and cadence_minutes <= 0:
-            raise SeasonError(f"Cadence: expected minutes above 0, received {cadence_minutes}")
+        if any(re.search(r"[{}]" if indices else "%", literal) for literal in parts[0::2]):
+            # What names are made with would take them for directives.
+            raise SeasonError(f"Time pattern: expected no other {{, }} or % around its parts, received {pattern!r}")
         self.pattern = pattern
         self.start = None if start is None else _as_utc(start)
-        self.cadence = None if cadence_minutes is None else timedelta(minutes=cadence_minutes)
+        self.cadence = None if cadence_minutes is None else _cadence(cadence_minutes)
         self._zone = _find_zone(zone)
         self._has_index = bool(indices)
         self._format = "".join(tokens) if not indices else ""
@@ -206,10 +207,18 @@ def _as_utc(time: datetime) -> datetime:
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
+def _cadence(minutes: float) -> timedelta:
+    try:
+        cadence = timedelta(minutes=minutes)
+    except (ValueError, OverflowError):  # not a number, or endless
+        cadence = timedelta(0)
+    if cadence <= timedelta(0):
+        raise SeasonError(f"Cadence: expected minutes above 0, received {minutes}")
+    return cadence
+
+
 def _find_zone(zone: str) -> tzinfo:
     try:
         return _FIXED_ZONES.get(zone.upper()) or ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise SeasonError(
-            f"Time zone: expected UTC, JST or a name such as Asia/Tokyo, received {zone!r}"
-        ) from error
+        raise SeasonError(f"Time zone: expected UTC, JST or a name such as Asia/Tokyo, received {zone!r}") from error
