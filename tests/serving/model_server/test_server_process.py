@@ -1,0 +1,160 @@
+"""Starting and stopping the server through its command."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import grpc
+import pytest
+
+from serving.protocol import wire
+from tests.serving.model_server.toy_server import DEADLINE, outputs_of, predict_request, wait_until
+
+
+def refused_at_once(*flags, command="model-server"):
+    """Runs the console script; what is wrong with its flags must be said before TensorFlow is imported."""
+    return subprocess.run(
+        [sys.executable, "-X", "importtime", "-c", "from serving.cli import main; main()", command, *flags],
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+        check=False,
+    )
+
+
+def test_versions_change_under_a_running_server_and_sigterm_drains_it(servers, publish, tmp_path, images):
+    base_path = tmp_path / "toy"
+    server = servers(base_path, "--grpc_socket_path=" + str(tmp_path / "socket"))
+    wait_until(lambda: f"Could not find base path {base_path}" in server.output, "the complaint")
+    assert not server.port_file.exists(), "no model, no port"
+    publish(base_path, 1)
+    assert server.states() == {1: "AVAILABLE"}
+
+    publish(base_path, 2)
+    wait_until(lambda: server.states() == {1: "END", 2: "AVAILABLE"}, "the new version")
+    response = server.predict({"images": images})
+    assert response.model_spec.version.value == 2
+    with pytest.raises(grpc.RpcError) as gone:
+        server.predict({"images": images}, version={"value": 1})
+    assert gone.value.code() is grpc.StatusCode.NOT_FOUND
+    with grpc.insecure_channel(f"unix:{tmp_path / 'socket'}") as channel:
+        health = channel.unary_unary(
+            wire.HEALTH_CHECK, lambda message: message.SerializeToString(), wire.HealthCheckResponse.FromString
+        )
+        assert health(wire.HealthCheckRequest(), timeout=DEADLINE).status == wire.ServingStatus.SERVING
+
+    watched, seen = [], threading.Event()
+    channel = grpc.insecure_channel(server.target)
+    watch = channel.unary_stream(
+        wire.HEALTH_WATCH,
+        request_serializer=lambda message: message.SerializeToString(),
+        response_deserializer=wire.HealthCheckResponse.FromString,
+    )(wire.HealthCheckRequest())
+
+    def follow():
+        for answer in watch:
+            watched.append(answer.status)
+            seen.set()
+
+    follower = threading.Thread(target=follow)
+    follower.start()
+    assert seen.wait(DEADLINE)
+    request = predict_request({"folder": str(tmp_path)}, "wait")
+    running = server.method(wire.PREDICT, wire.PredictResponse).future(request, timeout=DEADLINE)
+    wait_until((tmp_path / "started").exists, "the call runs")
+    server.process.send_signal(signal.SIGTERM)
+    wait_until(lambda: "stopping" in server.output, "the stop")
+    follower.join(DEADLINE)
+    assert watched == [wire.ServingStatus.SERVING, wire.ServingStatus.NOT_SERVING]
+    assert server.process.poll() is None, "a call is running"
+    with pytest.raises(grpc.RpcError) as refused:
+        server.predict({"images": images})
+    assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
+    (tmp_path / "release").touch()
+    assert outputs_of(running.result())["released"].item()
+    channel.close()
+    assert server.process.wait(DEADLINE) == 0
+    assert not server.port_file.exists()
+
+
+def test_a_model_that_cannot_be_loaded_ends_the_start(servers, publish, tmp_path):
+    broken = publish(tmp_path / "toy", 1)
+    (broken / "saved_model.pb").write_bytes(b"nonsense")
+    server = servers(tmp_path / "toy", "--max_num_load_retries=1", "--load_retry_interval_micros=1000")
+    assert server.process.wait(DEADLINE) == 1
+    assert "Failed to start server. Error: 1 servable(s) did not become available" in server.output
+    assert "(try 2 of 2)" in server.output
+
+
+def test_it_ends_with_the_process_that_started_it(servers, publish, tmp_path):
+    publish(tmp_path / "toy", 1)
+    port_file = tmp_path / "port"
+    command = [
+        *(sys.executable, "-m", "serving.model_server", f"--model_base_path={tmp_path / 'toy'}", "--port=0"),
+        *("--host=127.0.0.1", f"--port_file={port_file}", "--exit_with_parent", "--model_name=toy"),
+    ]
+    code = (
+        f"import subprocess, sys; child = subprocess.Popen({command!r}); print(child.pid, flush=True); child.wait()"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as parent:
+        pid = int(parent.stdout.readline())
+        wait_until(port_file.exists, "server ready")
+        parent.kill()
+
+    def gone():
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        # Nobody may be there to collect an orphan's exit status in a container.
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+
+    wait_until(gone, "the server ended")
+
+
+def test_sigterm_before_there_is_a_model(servers, tmp_path):
+    server = servers(tmp_path / "nothing", "--file_system_poll_wait_seconds=1")
+    wait_until(lambda: "Could not find base path" in server.output, "the complaint")
+    assert server.end() == 0
+
+
+def test_a_port_in_use(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = refused_at_once(f"--model_base_path={tmp_path}", f"--port={port}", "--host=127.0.0.1")
+    assert ended.returncode == 2
+    assert f"Cannot listen on port {port} of 127.0.0.1: Address already in use" in ended.stderr
+    assert "| tensorflow\n" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("202611211745", "give the folder above: "), ("saved", "forget to name your leaf directory as a number")],
+)
+def test_a_model_given_as_the_base_path(publish, tmp_path, name, text):
+    leaf = publish(tmp_path, name)
+    ended = refused_at_once(f"--model_base_path={leaf}")
+    assert ended.returncode == 2
+    assert text in ended.stderr
+    assert str(tmp_path) in ended.stderr
+    assert "| tensorflow\n" not in ended.stderr
+
+
+def test_threads_said_twice(tmp_path):
+    ended = refused_at_once(
+        f"--model_base_path={tmp_path}",
+        *("--tensorflow_session_parallelism=2", "--tensorflow_intra_op_parallelism=1"),
+    )
+    assert ended.returncode == 2
+    assert "--tensorflow_session_parallelism" in ended.stderr
+
+
+def test_help_needs_no_tensorflow():
+    ended = refused_at_once("--help")
+    assert ended.returncode == 0
+    assert "--model_base_path" in ended.stdout
+    assert "| tensorflow\n" not in ended.stderr

@@ -1,0 +1,229 @@
+"""Version folders come and go; the manager is polled by hand, with real models."""
+
+import contextlib
+import logging
+import shutil
+
+import grpc
+import numpy as np
+import pytest
+
+from serving.model_server.errors import ServableError, StartError
+from serving.model_server.flags import Settings
+from serving.model_server.manager import VersionManager
+from serving.protocol import wire
+from tests.serving.model_server.toy_server import DEADLINE, predict_request, wait_until
+
+LATEST = wire.ModelSpec(name="toy")
+IMAGES = np.zeros((1, 8, 8, 3), np.uint8)
+
+
+def manager_of(base_path, **flags):
+    flags = {"max_num_load_retries": 0, **flags}
+    return VersionManager(Settings(model_base_path=base_path, model_name="toy", **flags))
+
+
+def polled(base_path, **flags):
+    manager = manager_of(base_path, **flags)
+    manager.poll()
+    return manager
+
+
+def states(manager):
+    return {entry.version: wire.State.Name(entry.state) for entry in manager.status(LATEST).model_version_status}
+
+
+def test_the_newest_of_several_versions_is_loaded(publish, tmp_path):
+    for name in ("2", "0010", "9"):
+        publish(tmp_path, name)
+    (tmp_path / "11.part").mkdir()
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "12").write_text("a file is no version")
+    manager = polled(tmp_path)
+    assert states(manager) == {10: "AVAILABLE"}
+    assert manager.is_ready()
+    with manager.lease(LATEST) as servable:
+        assert (servable.name, servable.version) == ("toy", 10)
+
+
+def test_a_new_version_takes_over_and_running_calls_finish_on_the_old(publish, tmp_path):
+    publish(tmp_path, 1)
+    manager = polled(tmp_path)
+    with manager.lease(LATEST) as old:
+        publish(tmp_path, 2)
+        manager.poll()
+        assert states(manager) == {1: "UNLOADING", 2: "AVAILABLE"}
+        assert manager.available() == [2]
+        assert old.run("", {"images": IMAGES})["logits"].shape == (1, 4)
+        with manager.lease(LATEST) as new:
+            assert new.version == 2
+    assert states(manager) == {1: "END", 2: "AVAILABLE"}
+    with pytest.raises(ServableError):
+        old.run("", {"images": IMAGES})
+    with (
+        pytest.raises(ServableError, match="Specific"),
+        manager.lease(wire.ModelSpec(name="toy", version={"value": 1})),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    "missing",
+    ["saved_model.pb", "variables/variables.index", "variables/variables.data-00000-of-00001"],
+)
+def test_a_folder_still_being_copied_is_left_alone(publish, tmp_path, missing):
+    publish(tmp_path, 1)
+    manager = polled(tmp_path)
+    part = publish(tmp_path, 2)
+    (part / missing).rename(tmp_path / "later")
+    manager.poll()
+    assert states(manager) == {1: "AVAILABLE"}
+    (tmp_path / "later").rename(part / missing)
+    manager.poll()
+    assert manager.available() == [2]
+
+
+def test_a_broken_version_ends_and_the_old_one_stays(publish, tmp_path, caplog):
+    publish(tmp_path, 1)
+    manager = polled(tmp_path)
+    broken = publish(tmp_path, 2)
+    whole = (broken / "saved_model.pb").read_bytes()
+    (broken / "saved_model.pb").write_bytes(b"nonsense")
+    manager.poll()
+    assert states(manager) == {1: "AVAILABLE", 2: "END"}
+    (entry,) = (e for e in manager.status(LATEST).model_version_status if e.version == 2)
+    assert entry.status.error_code != wire.ErrorCode.OK
+    assert "saved_model.pb" in entry.status.error_message
+    caplog.clear()
+    manager.poll()
+    assert not caplog.records, "the same files must not be tried for ever"
+    (broken / "saved_model.pb").write_bytes(whole)
+    manager.poll()
+    assert states(manager) == {1: "END", 2: "AVAILABLE"}
+
+
+def test_the_first_load_is_tried_again_and_then_given_up(publish, tmp_path):
+    broken = publish(tmp_path, 1)
+    (broken / "saved_model.pb").write_bytes(b"nonsense")
+    manager = manager_of(tmp_path, max_num_load_retries=2, load_retry_interval_micros=0)
+    for _ in range(2):
+        manager.poll()
+        assert not manager.is_ready()
+        assert states(manager) == {1: "LOADING"}
+    manager.poll()
+    with pytest.raises(StartError, match=r"1 servable\(s\) did not become available: \{\{name: toy version: 1\} due"):
+        manager.is_ready()
+
+
+def test_a_deleted_version_is_unloaded(publish, tmp_path):
+    publish(tmp_path, 1)
+    shutil.rmtree(publish(tmp_path, 2) / "variables")
+    manager = polled(tmp_path)
+    shutil.rmtree(tmp_path / "1")
+    manager.poll()
+    assert states(manager) == {1: "END"}
+    with (
+        pytest.raises(ServableError, match=r"Servable not found for request: Latest\(toy\)") as refused,
+        manager.lease(LATEST),
+    ):
+        pass
+    assert refused.value.code is grpc.StatusCode.NOT_FOUND
+    publish(tmp_path, 1)
+    manager.poll()
+    assert states(manager) == {1: "AVAILABLE"}
+
+
+def test_deleting_the_newest_version_goes_back_to_the_one_before(publish, tmp_path):
+    publish(tmp_path, 1)
+    publish(tmp_path, 2)
+    manager = polled(tmp_path)
+    shutil.rmtree(tmp_path / "2")
+    manager.poll()
+    assert states(manager) == {1: "AVAILABLE", 2: "END"}
+
+
+def test_a_base_path_that_goes_away_keeps_the_model(publish, tmp_path, caplog):
+    base_path = tmp_path / "models"
+    publish(base_path, 1)
+    manager = polled(base_path)
+    base_path.rename(tmp_path / "away")
+    manager.poll()
+    manager.poll()
+    assert states(manager) == {1: "AVAILABLE"}
+    assert [record.message for record in caplog.records if record.levelno == logging.WARNING] == [
+        f"Could not find base path {base_path} for servable toy (No such file or directory)"
+    ]
+
+
+def test_a_folder_without_versions_says_where_there_are_some(publish, tmp_path, caplog):
+    publish(tmp_path / "other", 1)
+    manager = polled(tmp_path)
+    assert not manager.is_ready()
+    assert (
+        f"No versions of servable toy found under base path {tmp_path}. Did you forget to name your leaf directory "
+        f"as a number (eg. '/1/')? These folders in it have some: {tmp_path / 'other'}"
+    ) in caplog.text
+
+
+def test_looking_once_and_finding_nothing_is_an_error(tmp_path):
+    manager = manager_of(tmp_path / "nothing", file_system_poll_wait_seconds=0)
+    manager.start()
+    assert manager.join(DEADLINE)
+    with pytest.raises(StartError, match="nobody looks again"):
+        manager.is_ready()
+
+
+def test_looking_once_still_tries_again_to_load(publish, tmp_path):
+    broken = publish(tmp_path, 1)
+    (broken / "saved_model.pb").write_bytes(b"nonsense")
+    manager = manager_of(
+        tmp_path, file_system_poll_wait_seconds=0, max_num_load_retries=1, load_retry_interval_micros=1000
+    )
+    manager.start()
+
+    def has_failed():
+        with contextlib.suppress(StartError):
+            return manager.is_ready()
+        return True
+
+    wait_until(has_failed, "the last try")
+    assert states(manager) == {1: "END"}
+    assert manager.join(DEADLINE)
+
+
+def record(inputs, signature=""):
+    return wire.PredictionLog(predict_log={"request": predict_request(inputs, signature)}).SerializeToString()
+
+
+def test_warm_up_requests_are_replayed(publish, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    publish(tmp_path, 1, [record({"images": IMAGES}), record({"query": np.zeros(1, np.int32)}, "describe")])
+    assert polled(tmp_path).available() == [1]
+    assert "warmed toy version 1 with 2 requests" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("records", "text"),
+    [
+        ([b"\xff\xff"], "Failed to parse warmup record"),
+        ([wire.PredictionLog().SerializeToString()], "Unsupported log_type"),
+        ([record({"images": IMAGES[0]})], "is not compatible with expected shape"),
+        ([record({}, "X")], "not found"),
+        ([record({"query": np.zeros(1, np.int32)}, "describe")] * 1001, "exceeds the maximum"),
+    ],
+)
+def test_a_bad_warm_up_record_fails_the_load(publish, tmp_path, records, text):
+    publish(tmp_path, 1, records)
+    manager = polled(tmp_path)
+    assert states(manager) == {1: "END"}
+    (entry,) = manager.status(LATEST).model_version_status
+    assert text in entry.status.error_message
+
+
+def test_a_damaged_warm_up_file_fails_the_load_unless_warm_up_is_off(publish, tmp_path):
+    folder = publish(tmp_path, 1, [b"x"])
+    (folder / "assets.extra" / "tf_serving_warmup_requests").write_bytes(b"no TFRecord at all")
+    (entry,) = polled(tmp_path).status(LATEST).model_version_status
+    assert entry.status.error_code == wire.ErrorCode.DATA_LOSS
+    assert entry.status.error_message.endswith("Please verify your warmup data is in TFRecord format.")
+    assert polled(tmp_path, enable_model_warmup=False).available() == [1]
