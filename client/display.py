@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from client.classify import Outcome
 
 LINE_SECONDS = 10.0  # how often a log without a terminal hears of progress
-SHOWN = 10  # failures and gaps listed on the screen; the files have them all
+SHOWN = 5  # failures and gaps listed on the screen; the files have them all
 
 
 class Bar:
@@ -124,6 +125,8 @@ class Display:
         """Shows the table by mode, what went wrong, and the files."""
         if self._quiet:
             return
+        title = f"{outcome.tally.classified:,} of {outcome.frames:,} frames classified"
+        self._out.print(title, style="bold", highlight=False)
         self._out.print(mode_table(outcome))
         self._say_speed(outcome)
         self._say_failures(outcome)
@@ -142,15 +145,16 @@ class Display:
         if not gaps:
             return
         missing = sum(gap.missing for gap in gaps)
-        self._out.print(f"{missing:,} frames are missing in {len(gaps):,} gaps:", style="yellow", highlight=False)
+        words = f"{_count(missing, 'frame')} missing in {_count(len(gaps), 'gap')}:"
+        self._out.print(words, style="yellow", highlight=False)
         for gap in sorted(gaps, key=lambda gap: -gap.missing)[:SHOWN]:
-            self._out.print(f"  {_span(gap.start, gap.end)}  {gap.missing:,} frames", highlight=False)
+            self._out.print(f"  {_span(gap.start, gap.end)}  {_count(gap.missing, 'frame')}", highlight=False)
         if len(gaps) > SHOWN:
             self._out.print(f"  ... and {len(gaps) - SHOWN:,} shorter ones", highlight=False)
 
     def _say_speed(self, outcome: Outcome) -> None:
         fresh = outcome.frames - outcome.kept
-        words = f"{fresh:,} frames in {outcome.seconds:.1f} s"
+        words = f"{_count(fresh, 'frame')} in {outcome.seconds:.1f} s"
         if outcome.seconds > 0 and fresh:
             words += f", {fresh / outcome.seconds:,.0f} frames/s"
         if outcome.kept:
@@ -160,7 +164,8 @@ class Display:
     def _say_failures(self, outcome: Outcome) -> None:
         tally = outcome.tally
         if tally.failed:
-            self._out.print(f"{tally.failed:,} frames could not be classified:", style="red", highlight=False)
+            words = f"{_count(tally.failed, 'frame')} could not be classified:"
+            self._out.print(words, style="red", highlight=False)
             for name, reason in tally.failures[:SHOWN]:
                 self._out.print(f"  {name} {reason}", highlight=False, markup=False)
             if tally.failed > SHOWN:
@@ -168,7 +173,7 @@ class Display:
         count, first = outcome.strangers
         if count:
             self._out.print(
-                f"{count:,} names do not follow the time rule and have no time, the first: {first}",
+                f"{_count(count, 'frame')} without a time, because the name does not follow the time rule: {first}",
                 style="yellow",
                 highlight=False,
                 markup=False,
@@ -179,10 +184,10 @@ def mode_table(outcome: Outcome) -> Table:
     """Makes the closing table: a row a mode."""
     tally, card = outcome.tally, outcome.served.card
     total = max(tally.classified, 1)
-    table = Table(title=f"{tally.classified:,} of {outcome.frames:,} frames classified", title_justify="left")
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False, collapse_padding=True)
     table.add_column("mode", style="bold")
-    table.add_column("name")
-    table.add_column("")
+    table.add_column("name", no_wrap=True)
+    table.add_column("", no_wrap=True)
     for name in ("frames", "share", "mean p", "accepted"):
         table.add_column(name, justify="right")
     table.add_column("")
@@ -199,6 +204,10 @@ def mode_table(outcome: Outcome) -> Table:
             Text("█" * round(12 * count / total), style=mode.color),
         )
     return table
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}" + ("" if number == 1 else "s")
 
 
 def _span(start: datetime, end: datetime) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -12,7 +13,8 @@ from serving.protocol.connection import ServedModel
 def print_card(served: ServedModel) -> None:
     """Prints the modes, sizes, scores and caveats of a served model."""
     card, console = served.card, Console(soft_wrap=True)
-    modes = Table(title=f"{card.model} version {served.version}, recipe {card.recipe}", title_justify="left")
+    console.print(f"{card.model} version {served.version}, recipe {card.recipe}", style="bold", highlight=False)
+    modes = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
     for name in ("mode", "name", "", "meaning"):
         modes.add_column(name)
     for mode in card.modes:
@@ -20,12 +22,15 @@ def print_card(served: ServedModel) -> None:
     console.print(modes)
     facts = {
         "made": f"{card.created:%Y-%m-%d %H:%M} UTC",
-        "input": f"{card.input.width}x{card.input.height} pixels, crop {card.input.crop or 'none'}",
+        "input": f"{card.input.width}x{card.input.height} pixels, {'cropped' if card.input.crop else 'not cropped'}",
         "heat maps": f"{card.heat_map.width}x{card.heat_map.height} cells",
         "temperature": f"{card.temperature:.3f}",
         "accepted from": f"probability {card.rejection_threshold:.3f}",
         "code": card.git_commit[:12] or "unknown",
-        **{name: "undefined" if value is None else f"{value:.4g}" for name, value in card.metrics.items()},
+        **{
+            name.replace("_", " "): "undefined" if value is None else f"{value:.4g}"
+            for name, value in card.metrics.items()
+        },
     }
     table = Table.grid(padding=(0, 2))
     for name, value in facts.items():

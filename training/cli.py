@@ -59,9 +59,6 @@ def synth(
 
     Example: training synth build/hse20142015 --frames 2500 --seed 1 --year 2014
     """
-    from rich.console import Console
-    from rich.table import Table
-
     from radar.errors import SnowmodeError
     from training.synth import make_winter
 
@@ -78,12 +75,8 @@ def synth(
             )
     except (SnowmodeError, ValueError) as error:
         _fail(error)
-    table = Table(title=f"{summary.frames:,} frames, {summary.events:,} events in {folder}", title_justify="left")
-    table.add_column("mode")
-    table.add_column("frames", justify="right")
-    for code, count in summary.modes.items():
-        table.add_row(code, f"{count:,}")
-    Console().print(table)
+    counts = ", ".join(f"{code} {count:,}" for code, count in summary.modes.items())
+    _say(f"{summary.frames:,} frames of {summary.events:,} events in {folder}: {counts}")
 
 
 @app.command()

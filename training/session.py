@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +24,10 @@ class SessionModel:
 
     def __init__(self, folder: Path) -> None:
         self._session = tf.compat.v1.Session(graph=tf.Graph())
-        with self._session.graph.as_default():
+        with self._session.graph.as_default(), _without_native_messages():
             meta_graph = tf.compat.v1.saved_model.load(self._session, ["serve"], str(folder))
-        self._signatures = meta_graph.signature_def
+        # A plain dict: the message's own map answers for a signature that is not there with an empty one.
+        self._signatures = dict(meta_graph.signature_def)
 
     def inputs(self, signature: str) -> dict[str, Any]:
         """Gives dtype and shape of a signature's inputs, as TensorInfo messages."""
@@ -49,3 +54,20 @@ class SessionModel:
     def close(self) -> None:
         """Frees the model."""
         self._session.close()
+
+
+@contextlib.contextmanager
+def _without_native_messages() -> Iterator[None]:
+    """Keeps two lines of TensorFlow from the terminal that look like warnings and are none.
+
+    They pass by its log level; what really goes wrong here is raised as an exception.
+    """
+    sys.stderr.flush()
+    terminal, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nothing, 2)
+        yield
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
+        os.close(nothing)

@@ -94,9 +94,9 @@ def test_times_come_from_the_rule_and_gaps_are_told(season: Path, server: str, t
     times = {row["file"]: row["time_utc"] for row in rows_of(tmp_path / "r.csv")}
     assert times["pr2hse00007.png"] == "2015-11-01T01:10:00Z"
     assert times["legend.png"] == ""
-    assert "4 frames are missing in 1 gaps" in done.stdout
+    assert "4 frames missing in 1 gap:" in done.stdout
     assert "2015-11-01 00:30 to 2015-11-01 01:00 UTC" in done.stdout
-    assert "1 names do not follow the time rule" in done.stdout
+    assert "1 frame without a time" in done.stdout
     strict = client("classify", folder, "--server", server, "--out", tmp_path / "s.csv", *rule, "--strict")
     assert strict.returncode == 1
 

@@ -1,0 +1,223 @@
+"""The streaming pipeline against a server with bad days: refusals, overload, nonsense."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from pathlib import Path
+
+import grpc
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from client import pipeline
+from client.errors import Interrupted
+from client.pipeline import Classifier, Prediction
+from radar import frames
+from serving.protocol.connection import Connection
+from serving.protocol.errors import ContractError, ServerError, ServerUnavailable
+from tests.client.stand_in import CARD, Refuse, brightness, stand_in
+from tests.conftest import write_frames
+
+COUNT = 700
+
+
+@pytest.fixture(scope="module")
+def season(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    folder = write_frames(tmp_path_factory.mktemp("season"), COUNT)
+    return folder, sorted(path.name for path in folder.iterdir())
+
+
+@pytest.fixture(scope="module")
+def expected(season: tuple[Path, list[str]]) -> np.ndarray:
+    folder, names = season
+    return brightness(np.stack([frames.load(folder / name, CARD.input.frame_rule()) for name in names]))
+
+
+def classify(target: str, folder: Path, names: list[str], **options: float) -> list[Prediction]:
+    with Connection(target) as connection:
+        classifier = Classifier(connection, CARD, **options)
+        return list(itertools.chain.from_iterable(classifier.run(folder, names)))
+
+
+def test_predictions_come_in_order_and_belong_to_their_frames(
+    season: tuple[Path, list[str]], expected: np.ndarray
+) -> None:
+    with stand_in() as target:
+        predictions = classify(target, *season)
+    assert [p.name for p in predictions] == season[1]
+    np.testing.assert_allclose([p.probabilities for p in predictions], expected, atol=1e-6)
+
+
+def test_a_refused_batch_is_cut_down_to_the_bad_frames(season: tuple[Path, list[str]], expected: np.ndarray) -> None:
+    folder, names = season
+    bad = {5, 6, 300, 699}
+    poison = {round(float(expected[n, 0]), 6) for n in bad}
+
+    def answer(images: np.ndarray) -> np.ndarray:
+        table = brightness(images)
+        if any(round(float(p), 6) in poison for p in table[:, 0]):
+            raise Refuse(grpc.StatusCode.INVALID_ARGUMENT, "poisoned")
+        return table
+
+    with stand_in(answer) as target:
+        predictions = classify(target, folder, names)
+    refused = {n for n, p in enumerate(predictions) if p.probabilities is None}
+    assert refused == {n for n in range(COUNT) if round(float(expected[n, 0]), 6) in poison}
+    assert all("poisoned" in predictions[n].error for n in refused)
+    kept = [n for n in range(COUNT) if n not in refused]
+    np.testing.assert_allclose([predictions[n].probabilities for n in kept], expected[kept], atol=1e-6)
+
+
+def test_the_client_learns_the_largest_batch_a_server_takes(season: tuple[Path, list[str]]) -> None:
+    sizes = []
+
+    def answer(images: np.ndarray) -> np.ndarray:
+        sizes.append(len(images))
+        if len(images) > 64:
+            raise Refuse(grpc.StatusCode.INVALID_ARGUMENT, "Task size is larger than maximum input batch size 64")
+        return brightness(images)
+
+    with stand_in(answer) as target:
+        predictions = classify(target, *season)
+    assert not [p for p in predictions if p.error]
+    assert sizes[-1] <= 64
+
+
+def test_overload_is_waited_out(season: tuple[Path, list[str]], expected: np.ndarray) -> None:
+    calls = itertools.count()
+
+    def answer(images: np.ndarray) -> np.ndarray:
+        if next(calls) % 2 == 0:
+            raise Refuse(grpc.StatusCode.RESOURCE_EXHAUSTED, "full")
+        return brightness(images)
+
+    with stand_in(answer) as target:
+        predictions = classify(target, *season, patience=60)
+    np.testing.assert_allclose([p.probabilities for p in predictions], expected, atol=1e-6)
+
+
+def test_overload_without_end_stops_the_run(season: tuple[Path, list[str]]) -> None:
+    def answer(_: np.ndarray) -> np.ndarray:
+        raise Refuse(grpc.StatusCode.RESOURCE_EXHAUSTED, "full")
+
+    with stand_in(answer) as target, pytest.raises(ServerUnavailable, match="RESOURCE_EXHAUSTED: full"):
+        classify(target, *season, patience=0)
+
+
+def test_a_server_that_refuses_everything_is_not_asked_700_times(season: tuple[Path, list[str]]) -> None:
+    calls = []
+
+    def answer(images: np.ndarray) -> np.ndarray:
+        calls.append(len(images))
+        raise Refuse(grpc.StatusCode.INVALID_ARGUMENT, "no")
+
+    with stand_in(answer) as target, pytest.raises(ContractError, match=f"first {pipeline.REFUSED_LIMIT} frames"):
+        classify(target, *season)
+    assert len(calls) < 200
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        lambda images: np.full((len(images), 2), np.nan, np.float32),
+        lambda images: np.zeros((len(images), 3), np.float32),
+        lambda images: np.zeros((len(images) + 1, 2), np.float32),
+    ],
+)
+def test_nonsense_is_not_written_down(season: tuple[Path, list[str]], nonsense) -> None:
+    with stand_in(nonsense) as target, pytest.raises(ContractError, match="probabilities"):
+        classify(target, *season)
+
+
+def test_a_server_that_loses_the_model_stops_the_run(season: tuple[Path, list[str]]) -> None:
+    def answer(_: np.ndarray) -> np.ndarray:
+        raise Refuse(grpc.StatusCode.NOT_FOUND, "Servable not found for request: Specific(snowmode, 7)")
+
+    with stand_in(answer) as target, pytest.raises(ServerError, match="Servable not found"):
+        classify(target, *season)
+
+
+def test_stop_yields_what_was_in_flight_and_raises(season: tuple[Path, list[str]]) -> None:
+    folder, names = season
+    many = names * 20
+    with stand_in() as target, Connection(target) as connection:
+        classifier = Classifier(connection, CARD)
+        seen: list[Prediction] = []
+        with pytest.raises(Interrupted, match="Stopped on request"):
+            for predictions in classifier.run(folder, many):
+                seen += predictions
+                classifier.stop()
+    assert [p.name for p in seen] == many[: len(seen)]
+    assert len(seen) < len(many)
+
+
+def test_a_fault_in_the_decoder_reaches_the_caller(
+    season: tuple[Path, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise MemoryError("no memory for a picture")
+
+    monkeypatch.setattr(frames, "load", broken)
+    with stand_in() as target, pytest.raises(MemoryError):
+        classify(target, *season)
+
+
+def test_a_frame_replaced_again_and_again_while_it_is_read_is_whole_or_named(tmp_path: Path) -> None:
+    folder = write_frames(tmp_path / "season", 2)
+    names = ["pr2hse00000.png", "pr2hse00001.png"]
+    versions = [(folder / name).read_bytes() for name in names]
+    with stand_in() as target:
+        valid = [classify(target, folder, [name])[0].probabilities for name in names]
+        done = threading.Event()
+
+        def replace() -> None:
+            for data in itertools.cycle(versions):
+                if done.is_set():
+                    return
+                with (folder / names[0]).open("r+b") as file:  # in place, the hard case: no rename
+                    file.truncate(0)
+                    file.write(data)
+
+        writer = threading.Thread(target=replace)
+        writer.start()
+        try:
+            predictions = classify(target, folder, [names[0]] * 300)
+        finally:
+            done.set()
+            writer.join()
+    for prediction in predictions:
+        if prediction.probabilities is None:
+            assert prediction.error
+        else:
+            assert min(np.abs(prediction.probabilities - v).max() for v in valid) < 1e-6
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(bad=st.sets(st.integers(0, 199), max_size=200), missing=st.sets(st.integers(0, 199), max_size=20))
+def test_whatever_is_bad_every_frame_has_its_place(
+    season: tuple[Path, list[str]], expected: np.ndarray, bad: set[int], missing: set[int]
+) -> None:
+    folder, names = season[0], season[1][:200]
+    wanted = [f"gone{n}.png" if n in missing else name for n, name in enumerate(names)]
+    poison = {round(float(expected[n, 0]), 6) for n in bad if n >= 8}  # the server takes some of the first batch
+
+    def answer(images: np.ndarray) -> np.ndarray:
+        if len(images) > 1 or round(float(brightness(images)[0, 0]), 6) in poison:
+            table = brightness(images)
+            if any(round(float(p), 6) in poison for p in table[:, 0]):
+                raise Refuse(grpc.StatusCode.INVALID_ARGUMENT, "poisoned")
+        return brightness(images)
+
+    with stand_in(answer) as target:
+        predictions = classify(target, folder, wanted)
+    assert [p.name for p in predictions] == wanted
+    for n, prediction in enumerate(predictions):
+        if n in missing:
+            assert "no such file" in prediction.error
+        elif round(float(expected[n, 0]), 6) in poison:
+            assert "poisoned" in prediction.error
+        else:
+            np.testing.assert_allclose(prediction.probabilities, expected[n], atol=1e-6)

@@ -1,0 +1,38 @@
+"""Where the server's address comes from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from client.errors import ConfigError
+from client.settings import config_file, find_server
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    file = config_file()
+    file.parent.mkdir()
+    return file
+
+
+def test_flag_before_environment_before_file_before_default(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert find_server(None) == ("localhost:8500", "the default")
+    config.write_text('server = "radar:8500"\n')
+    assert find_server(None) == ("radar:8500", str(config))
+    monkeypatch.setenv("SNOWMODE_SERVER", "gpu:8500")
+    assert find_server(None) == ("gpu:8500", "SNOWMODE_SERVER")
+    assert find_server("other:1") == ("other:1", "--server")
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [("server = 8500", "received 8500"), ("sever = 'a'", "received sever"), ("server =", "cannot be read")],
+)
+def test_a_bad_config_file_is_named(config: Path, text: str, complaint: str) -> None:
+    config.write_text(text)
+    with pytest.raises(ConfigError, match=complaint) as caught:
+        find_server(None)
+    assert str(config) in str(caught.value)
