@@ -17,7 +17,8 @@ from client import nakai
 from client.display import Display
 from client.errors import ConfigError, Interrupted, OutputError
 from client.pipeline import Classifier
-from client.results import ResultFile, RunIdentity, columns_for, read_results
+from client.results import ResultFile, RunIdentity
+from client.rows import columns_for, read_results
 from client.tally import Clock, Tally
 from radar.archive import Listing, scan
 from radar.seasons import SEASON_FILE, Gap, TimeRule, read_season

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import importlib.metadata
 import json
 import sys
 from datetime import UTC, datetime
@@ -61,77 +60,133 @@ def root(
 ) -> None:
     """Takes the options that stand before a command."""
     if version:
+        import importlib.metadata
+
         print(f"snowmode {importlib.metadata.version('snowmode')}")  # noqa: T201
         raise typer.Exit
 
 
+RESULTS, TIMES, RUN = "Results", "Times of frames", "The run"
+
+
 @app.command()
 def classify(
-    folder: Annotated[Path, typer.Argument(help="Folder of PNG frames, or one frame.", show_default=False)],
+    folder: Annotated[
+        Path, typer.Argument(help="Folder of PNG frames, or one frame.", metavar="FOLDER", show_default=False)
+    ],
     server: Server = None,
     model: Model = "snowmode",
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="Result file. [default: FOLDER.csv here]", show_default=False),
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE",
+            help="Result file.",
+            show_default="FOLDER.csv, here",
+            rich_help_panel=RESULTS,
+        ),
     ] = None,
     formats: Annotated[
         list[Format] | None,
         typer.Option(
             "--format",
-            help="May be given several times. csv: always written; nakai: the original's text formats, long "
-            "(gzipped) and short, beside it.",
+            metavar="FORMAT",
+            help="csv: always written. nakai: the original's text formats beside it, nakai-long (gzipped) and "
+            "nakai-short. May be given several times.",
             show_default="csv",
+            rich_help_panel=RESULTS,
         ),
     ] = None,
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite",
+            help="Classify again; the old result file is replaced when the new one is complete.",
+            rich_help_panel=RESULTS,
+        ),
+    ] = False,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume/--no-resume",
+            help="Continue an unfinished run, or drop it and start afresh.",
+            rich_help_panel=RESULTS,
+        ),
+    ] = True,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the summary as JSON.", rich_help_panel=RESULTS)
+    ] = False,
     pattern: Annotated[
         str | None,
         typer.Option(
             metavar="RULE",
-            help="How names tell the time: %Y%m%d%H%M.png, or pr2hse{index}.png with --season-start and --cadence. "
+            help="How a name tells the time: %Y%m%d%H%M.png, or pr2hse{index}.png with the two options below. "
             "Otherwise season.toml in the folder; otherwise frames have no time.",
-            show_default=False,
+            rich_help_panel=TIMES,
         ),
     ] = None,
     season_start: Annotated[
         datetime | None,
         typer.Option(
             formats=["%Y-%m-%dT%H:%MZ", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M", "%Y-%m-%d"],
-            help="Time of index 0, UTC.",
-            show_default=False,
+            metavar="TIME",
+            help="Time of index 0, UTC: 2015-11-01T00:00Z.",
+            rich_help_panel=TIMES,
         ),
     ] = None,
     cadence: Annotated[
-        float | None, typer.Option(metavar="MINUTES", help="Minutes between frames.", show_default=False)
+        float | None,
+        typer.Option(
+            metavar="MINUTES", help="Minutes between frames; tells which are missing.", rich_help_panel=TIMES
+        ),
     ] = None,
     zone: Annotated[
-        str, typer.Option(help="Time zone of dates in names: UTC, JST or a name like Asia/Tokyo.")
+        str,
+        typer.Option(
+            metavar="ZONE",
+            help="Time zone of dates in names: UTC, JST or one like Asia/Tokyo.",
+            rich_help_panel=TIMES,
+        ),
     ] = "UTC",
-    resume: Annotated[
-        bool, typer.Option("--resume/--no-resume", help="Continue an unfinished run, or drop it and start afresh.")
-    ] = True,
-    overwrite: Annotated[
-        bool,
-        typer.Option("--overwrite", help="Classify again; the old result file is replaced by the complete new one."),
-    ] = False,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Exit with 1 if any frame is bad or missing (gaps need a time rule).")
+        bool,
+        typer.Option(
+            "--strict",
+            help="Exit with 1 if any frame is bad or missing (the latter needs times).",
+            rich_help_panel=RUN,
+        ),
     ] = False,
-    recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Look into subfolders too.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Say what would be done, and leave.")] = False,
+    recursive: Annotated[
+        bool, typer.Option("--recursive", "-r", help="Look into subfolders too.", rich_help_panel=RUN)
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", "-n", help="Say what would be done, and leave.", rich_help_panel=RUN)
+    ] = False,
     patience: Annotated[
-        float, typer.Option(min=0, metavar="SECONDS", help="How long to wait for a server that goes away meanwhile.")
+        float,
+        typer.Option(
+            min=0,
+            metavar="SECONDS",
+            help="How long to wait for a server that goes away meanwhile.",
+            rich_help_panel=RUN,
+        ),
     ] = 30.0,
-    threads: Annotated[int | None, typer.Option(min=1, help="Decode threads.", show_default="one a core")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show nothing but errors.")] = False,
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Decode threads.", show_default="one a core", rich_help_panel=RUN),
+    ] = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Show nothing but errors.", rich_help_panel=RUN)
+    ] = False,
 ) -> None:
-    r"""Classify a folder of frames.
+    """Classify a folder of frames.
 
     Streams every PNG of FOLDER through the model server and writes one row a frame.
     A bad frame costs only itself and is named with the reason.
     A killed run is continued by the same command.
 
-    \b
+    Examples:
     client classify hse20152016/
     client classify hse20152016/ --server embedded:models --format nakai
     client classify incoming/ --pattern "%Y%m%d%H%M.png" --cadence 5 --strict

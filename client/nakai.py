@@ -8,10 +8,10 @@ not be classified has `nan`, index -1 and code `--`. The original's own column w
 from __future__ import annotations
 
 import gzip
-import os
 from pathlib import Path
 
-from client.results import Row, read_results, sync_folder
+from client.rows import Row, read_results
+from radar import durable
 
 
 def long_path(results: Path) -> Path:
@@ -35,15 +35,14 @@ def write_long(results: Path) -> Path:
     """
     codes, rows = read_results(results)
     path = long_path(results)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        # mtime=0: the same results give the same bytes.
-        with temporary.open("wb") as raw, gzip.GzipFile(path.stem, "wb", mtime=0, fileobj=raw) as packed:
-            for row in rows:
-                packed.write(_long_line(row, codes).encode("utf-8", "surrogateescape"))
-        _publish(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    # mtime=0: the same results give the same bytes.
+    with (
+        durable.replacing(path) as temporary,
+        temporary.open("wb") as raw,
+        gzip.GzipFile(path.stem, "wb", mtime=0, fileobj=raw) as packed,
+    ):
+        for row in rows:
+            packed.write(_long_line(row, codes).encode("utf-8", "surrogateescape"))
     return path
 
 
@@ -58,13 +57,11 @@ def write_short(results: Path) -> Path:
     """
     _, rows = read_results(results)
     path = short_path(results)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("w", encoding="utf-8", errors="surrogateescape") as file:
-            file.writelines(f"{row.file}\t{row.label or '--'}\n" for row in rows)
-        _publish(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with (
+        durable.replacing(path) as temporary,
+        temporary.open("w", encoding="utf-8", errors="surrogateescape") as file,
+    ):
+        file.writelines(f"{row.file}\t{row.label or '--'}\n" for row in rows)
     return path
 
 
@@ -73,10 +70,3 @@ def _long_line(row: Row, codes: tuple[str, ...]) -> str:
         return "\t".join([row.file, *["nan"] * len(codes), "-1", "--"]) + "\n"
     probabilities = [f"{value:.6f}" for value in row.probabilities]
     return "\t".join([row.file, *probabilities, str(codes.index(row.label)), row.label]) + "\n"
-
-
-def _publish(temporary: Path, path: Path) -> None:
-    with temporary.open("rb") as file:
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    sync_folder(path.parent)

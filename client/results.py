@@ -17,12 +17,14 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Self
+from typing import Self
 
 import numpy as np
 
 from client.errors import ConfigError, OutputError
 from client.pipeline import Prediction
+from client.rows import parse_row, read_results
+from radar import durable
 
 SYNC_SECONDS = 5.0  # how much work a power failure may cost
 
@@ -46,37 +48,6 @@ class RunIdentity:
     rejection_threshold: float
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One frame of a result file, as read back.
-
-    Attributes:
-        file: Name of the frame, relative to its folder.
-        time_utc: ISO 8601, or empty.
-        label: Code of the most probable mode, or empty if the frame could not be classified.
-        probabilities: In the order of the modes; empty if there are none.
-        entropy: Of the probabilities, in nats; None if there are none.
-        accepted: Whether the largest probability reaches the model's threshold.
-        model_version: Version of the model that answered.
-        error: Why the frame could not be classified, or empty.
-    """
-
-    file: str
-    time_utc: str
-    label: str
-    probabilities: tuple[float, ...]
-    entropy: float | None
-    accepted: bool
-    model_version: int
-    error: str
-
-
-def columns_for(codes: Sequence[str]) -> tuple[str, ...]:
-    """Gives the header of a result file for the modes of a model."""
-    probabilities = (f"p_{code}" for code in codes)
-    return ("file", "time_utc", "label", *probabilities, "entropy", "accepted", "model_version", "error")
-
-
 class ResultFile:
     """Writes the CSV of one run.
 
@@ -97,6 +68,7 @@ class ResultFile:
         self.identity_file = path.with_name(path.name + ".run.json")
         self._codes = tuple(codes)
         self._identity = identity
+        self._header = (",".join(identity.columns) + "\n").encode()
         self._synced = time.monotonic()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -141,15 +113,22 @@ class ResultFile:
         """
         kept = 0
         self._file.seek(0)
-        self._file.readline()
+        if self._file.readline() != self._header:
+            raise ConfigError(
+                f"{self.partial} does not begin with the columns of this run. Give --no-resume to drop it and start "
+                "afresh."
+            )
         end = self._file.tell()
         # Rows are read as whole lines: a name with a line break in it ends what can be kept, and costs only time.
         while kept < len(names):
             line = self._file.readline()
             if not line.endswith(b"\n"):
                 break
-            fields = next(csv.reader([line.decode("utf-8", "surrogateescape")]), [])
-            if len(fields) != len(self._identity.columns) or fields[0] != names[kept]:
+            try:
+                row = parse_row(next(csv.reader([line.decode("utf-8", "surrogateescape")])), len(self._codes))
+            except (ValueError, StopIteration, csv.Error):
+                break
+            if row.file != names[kept] or row.model_version != self._identity.version:
                 break
             kept += 1
             end = self._file.tell()
@@ -190,7 +169,7 @@ class ResultFile:
         try:
             os.fsync(self._file.fileno())
             self.partial.replace(self.path)
-            sync_folder(self.path.parent)
+            durable.sync(self.path.parent)
             self.identity_file.unlink(missing_ok=True)
         except OSError as error:
             raise _output_error(self.path, error) from error
@@ -200,9 +179,10 @@ class ResultFile:
 
     def _start_afresh(self) -> None:
         self._file.truncate(0)
-        header = ",".join(self._identity.columns) + "\n"
-        write_atomically(self.identity_file, json.dumps(asdict(self._identity), ensure_ascii=False, indent=1) + "\n")
-        self._file.write(header.encode())
+        durable.write_text(
+            self.identity_file, json.dumps(asdict(self._identity), ensure_ascii=False, indent=1) + "\n"
+        )
+        self._file.write(self._header)
         self._file.flush()
 
     def _check_identity(self) -> None:
@@ -257,74 +237,6 @@ class ResultFile:
             accepted = "1" if p[winner] >= threshold else "0"
             texts = [f"{value:.6f}" for value in p]
             yield [prediction.name, stamp, self._codes[winner], *texts, f"{entropy:.4f}", accepted, version, ""]
-
-
-def read_results(path: Path) -> tuple[tuple[str, ...], Iterator[Row]]:
-    """Reads a result file, row by row.
-
-    Args:
-        path: A CSV written by `ResultFile`.
-
-    Returns:
-        The codes of the modes, and the rows.
-
-    Raises:
-        ConfigError: The file is missing or is no such CSV.
-    """
-    try:
-        with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-            header = tuple(next(csv.reader(file), []))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
-    codes = tuple(name.removeprefix("p_") for name in header if name.startswith("p_"))
-    if not codes or header != columns_for(codes):
-        raise ConfigError(f"{path}: expected a result file of `client classify`, received the columns {list(header)}")
-    return codes, _read_rows(path, len(codes))
-
-
-def _read_rows(path: Path, modes: int) -> Iterator[Row]:
-    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-        reader = csv.reader(file)
-        next(reader, None)
-        for name, stamp, label, *rest in reader:
-            entropy, accepted, version, error = rest[modes:]
-            yield Row(
-                file=name,
-                time_utc=stamp,
-                label=label,
-                probabilities=tuple(map(float, rest[:modes])) if label else (),
-                entropy=float(entropy) if label else None,
-                accepted=accepted == "1",
-                model_version=int(version),
-                error=error,
-            )
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Writes a small text file so that it is there whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            _write_and_sync(file, text)
-        temporary.replace(path)
-        sync_folder(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def sync_folder(folder: Path) -> None:
-    """Makes a rename in a folder survive a power failure."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _write_and_sync(file: IO[str], text: str) -> None:
-    file.write(text)
-    file.flush()
-    os.fsync(file.fileno())
 
 
 def _output_error(path: Path, error: OSError) -> OutputError:

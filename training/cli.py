@@ -82,15 +82,22 @@ def synth(
 @app.command()
 def run(
     frames: Annotated[
-        list[Path], typer.Option("--frames", help="Labelled folder (labels.csv inside); may be repeated.")
+        list[Path],
+        typer.Option("--frames", metavar="FOLDER", help="Labelled frames (labels.csv inside); may be repeated."),
     ],
-    recipe: Annotated[str, typer.Option(help="Name of a recipe, or a TOML file; see `training recipes`.")] = "radar",
-    models: Annotated[Path, typer.Option(help="Where to publish: MODELS/snowmode/VERSION.")] = Path("models"),
-    runs: Annotated[Path, typer.Option(help="Where to keep the records of the run.")] = Path("runs"),
+    recipe: Annotated[
+        str, typer.Option(metavar="NAME", help="Name of a recipe, or a TOML file; see `training recipes`.")
+    ] = "radar",
+    models: Annotated[Path, typer.Option(metavar="FOLDER", help="Where to publish: MODELS/snowmode/VERSION.")] = Path(
+        "models"
+    ),
+    runs: Annotated[Path, typer.Option(metavar="FOLDER", help="Where to keep the records of the run.")] = Path(
+        "runs"
+    ),
     overrides: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe: fit.epochs=5.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of every random draw.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of every random draw.")] = 1,
 ) -> None:
     """Train a model, and publish it if it passes the release gate.
 

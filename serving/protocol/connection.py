@@ -249,7 +249,11 @@ class Connection:
                 target=self.target,
             )
         wanted = self.model if self.version is None else f"{self.model} version {self.version}"
-        hint = f". Is {wanted!r} the model it hosts? See --model" if code == "NOT_FOUND" else ""
+        hint = ""
+        if code == "NOT_FOUND" and self.version is None:
+            hint = f". Is {wanted!r} the model it hosts? See --model"
+        elif code == "NOT_FOUND":
+            hint = ". It may have moved on to a newer version; one run keeps to one version"
         return ServerError(
             f"The server at {self.target} cannot serve {wanted!r} ({code}: {_shorten(details)}){hint}",
             code=code,

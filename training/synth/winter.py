@@ -11,7 +11,6 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
@@ -23,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from radar import durable
 from radar.errors import SnowmodeError
 from radar.palette import COLORS, rate_to_class
 from radar.seasons import SEASON_FILE, TimeRule, format_utc
@@ -152,8 +152,8 @@ def make_winter(
         for slot in mine:
             time = winter.start + slot * timedelta(minutes=cadence_minutes)
             writer.writerow([rule.name_of(time), event.mode, format_utc(time), event.name])
-    _write_whole(root / LABEL_FILE, table.getvalue())
-    _write_whole(root / SEASON_FILE, _season_text(root.resolve().name, winter, cadence_minutes))
+    durable.write_text(root / LABEL_FILE, table.getvalue())
+    durable.write_text(root / SEASON_FILE, _season_text(root.resolve().name, winter, cadence_minutes))
     counts = Counter(dict.fromkeys(MODES, 0))
     for event, mine in shown:
         counts[event.mode] += len(mine)
@@ -272,17 +272,3 @@ def _season_text(name: str, winter: Winter, cadence_minutes: int) -> str:
         f"version = {VERSION}\n"
         f'note = "{NOTE}"\n'
     )
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Writes a file so that it is there whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        with suppress(FileNotFoundError):
-            temporary.unlink()
