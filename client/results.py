@@ -149,7 +149,11 @@ class ResultFile:
             OutputError: The disk is full, or the file cannot be written for another reason.
         """
         text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(self._rows(predictions, times))
+        plain = csv.writer(text, lineterminator="\n")
+        # Python 3.11 and 3.12 leave a carriage return unquoted when rows do not end in one.
+        quoted = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
+        for row in self._rows(predictions, times):
+            (quoted if "\r" in row[0] or "\r" in row[-1] else plain).writerow(row)
         data = text.getvalue().encode("utf-8", "surrogateescape")
         try:
             self._file.write(data)

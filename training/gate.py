@@ -32,9 +32,9 @@ ALLOWED_OPERATIONS = frozenset(
     """
     Add AddN AddV2 ArgMax AssignVariableOp AvgPool AvgPoolGrad BatchMatMulV2 BiasAdd BiasAddGrad
     BroadcastGradientArgs BroadcastTo Cast ConcatV2 Const Conv2D Conv2DBackpropInput DepthwiseConv2dNative
-    DepthwiseConv2dNativeBackpropInput DisableCopyOnRead DivNoNan DynamicStitch Einsum EnsureShape Erf Exp ExpandDims Fill
-    FloorMod FusedBatchNormGradV3 FusedBatchNormV3 GatherV2 Identity IdentityN LeakyRelu LinSpace MatMul Max MaxPool
-    MaxPoolGrad Maximum Mean MergeV2Checkpoints Minimum Mul Neg NoOp OnesLike Pack Pad PadV2 PartitionedCall
+    DepthwiseConv2dNativeBackpropInput DisableCopyOnRead DivNoNan DynamicStitch Einsum EnsureShape Erf Exp ExpandDims
+    Fill FloorMod FusedBatchNormGradV3 FusedBatchNormV3 GatherV2 Identity IdentityN LeakyRelu LinSpace MatMul Max
+    MaxPool MaxPoolGrad Maximum Mean MergeV2Checkpoints Minimum Mul Neg NoOp OnesLike Pack Pad PadV2 PartitionedCall
     Placeholder PlaceholderWithDefault Prod Range ReadVariableOp RealDiv Relu Relu6 ReluGrad Reshape
     ResizeBilinear RestoreV2 Rsqrt RsqrtGrad SaveV2 Select SelectV2 Shape ShapeN ShardedFilename Sigmoid Size
     Slice Softmax Split SplitV Square SquaredDifference Squeeze StatefulPartitionedCall StaticRegexFullMatch
@@ -60,8 +60,11 @@ def check(folder: Path, card: ModelCard, images: NDArray[np.uint8], eager: Signa
     Raises:
         GateError: Names every check that failed.
     """
-    session = SessionModel(folder)
-    reloaded = tf.saved_model.load(str(folder))
+    try:
+        session = SessionModel(folder)
+        reloaded = tf.saved_model.load(str(folder))
+    except (tf.errors.OpError, OSError, ValueError, RuntimeError) as error:
+        raise GateError(f"{folder} must not be published:\n  load: {error}") from error
     checks: dict[str, Callable[[], Iterator[str]]] = {
         "card: describe answers with it, and it lies beside the model": lambda: _card(folder, session, card),
         "operations: all on the allow-list": lambda: _operations(folder),
@@ -75,8 +78,9 @@ def check(folder: Path, card: ModelCard, images: NDArray[np.uint8], eager: Signa
     for name, run in checks.items():
         try:
             failures += [f"  {name.partition(':')[0]}: {problem}" for problem in run()]
-        except tf.errors.OpError as error:
-            failures.append(f"  {name.partition(':')[0]}: {type(error).__name__}: {error.message[:300]}")
+        except (tf.errors.OpError, KeyError, ValueError, subprocess.SubprocessError) as error:
+            # A missing signature, a card that cannot be read, a probe that hangs: the check failed.
+            failures.append(f"  {name.partition(':')[0]}: {type(error).__name__}: {str(error)[:300]}")
     session.close()
     if failures:
         raise GateError(f"{folder} must not be published:\n" + "\n".join(failures))

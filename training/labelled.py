@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import os
+import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -80,6 +81,11 @@ def read_labels(folders: Sequence[Path], codes: Sequence[str]) -> list[Label]:
             raise LabelsError(
                 f"{table}: cannot be read: {error.strerror}. Expected a folder as `training synth` makes it"
             ) from error
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise LabelsError(f"{table}: cannot be read as CSV in UTF-8: {error}") from error
+        for line, row in enumerate(rows, start=2):
+            if not (row["file"] and row["label"] and row["event"]):
+                raise LabelsError(f"{table}: line {line}: expected file, label and event, received {row}")
         unknown = sorted({row["label"] for row in rows} - set(codes))
         if unknown:
             raise LabelsError(f"{table}: expected the labels {', '.join(codes)}; received {', '.join(unknown[:5])}")
@@ -151,9 +157,14 @@ def split(data: LabelledFrames, *, by: str, share: float, seed: int) -> NDArray[
     """
     chosen = np.zeros(len(data.labels), bool)
     if by == "frame":
-        _, held_out = train_test_split(
-            np.arange(len(chosen)), test_size=share, stratify=data.classes, random_state=seed
-        )
+        try:
+            _, held_out = train_test_split(
+                np.arange(len(chosen)), test_size=share, stratify=data.classes, random_state=seed
+            )
+        except ValueError as error:
+            raise LabelsError(
+                f"Too few frames for a split by frame with every mode on both sides: {error}"
+            ) from error
         chosen[held_out] = True
         return chosen
     folds = max(2, round(1 / share))
@@ -169,17 +180,30 @@ def split(data: LabelledFrames, *, by: str, share: float, seed: int) -> NDArray[
     best, best_distance = chosen, np.inf
     # Events differ in length, so some folds are lopsided: the one whose modes are shared out best is taken.
     whole = np.bincount(data.classes) / len(chosen)
-    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    for _, held_out in splitter.split(data.images[:, 0, 0, 0], data.classes, events):
+    for kept, held_out in _folds(data, events, folds, seed):
         shares = np.bincount(data.classes[held_out], minlength=len(whole)) / max(len(held_out), 1)
         distance = float(np.abs(shares - whole).sum() + abs(len(held_out) / len(chosen) - share))
-        if shares.all() and distance < best_distance:
+        on_both_sides = set(data.classes[kept]) == set(data.classes[held_out]) == set(data.classes)
+        if on_both_sides and distance < best_distance:
             best = np.zeros_like(chosen)
             best[held_out] = True
             best_distance = distance
     if not best.any():
         raise LabelsError("No split by event leaves every mode on both sides; give more events of the rare modes")
     return best
+
+
+def _folds(
+    data: LabelledFrames, events: NDArray[np.str_], folds: int, seed: int
+) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        # Modes with fewer frames than folds are missing from some; those folds are not taken.
+        warnings.simplefilter("ignore", UserWarning)
+        try:
+            return list(splitter.split(data.images[:, 0, 0, 0], data.classes, events))
+        except ValueError:  # fewer frames of each mode than folds
+            return []
 
 
 def manifest(data: LabelledFrames, validation: NDArray[np.bool_]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import shutil
 from collections.abc import Callable
 from datetime import datetime
@@ -34,7 +35,8 @@ def publish(base: Path, version: int, make: Callable[[Path], None]) -> Path:
     Raises:
         TrainingError: The folder cannot be written.
     """
-    partial = base / f".partial-{version}-{os.getpid()}"
+    # Random, because jobs in containers share the volume and all have the same process number.
+    partial = base / f".partial-{version}-{secrets.token_hex(8)}"
     try:
         base.mkdir(parents=True, exist_ok=True)
         try:

@@ -17,13 +17,20 @@ class _Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class BoxTable(PixelBox):
+    """A rectangle in pixels of the original picture."""
+
+    # A model card may hold keys of a later release; in a recipe an unknown key is a slip of the pen.
+    model_config = ConfigDict(extra="forbid")
+
+
 class InputTable(_Table):
     """Size and preprocessing of the model's input, in pixels."""
 
     height: int = Field(ge=16, le=1024)
     width: int = Field(ge=16, le=1024)
-    crop: PixelBox | None = None
-    masks: tuple[PixelBox, ...] = ()
+    crop: BoxTable | None = None
+    masks: tuple[BoxTable, ...] = ()
 
 
 class DataTable(_Table):

@@ -28,6 +28,7 @@ class SessionModel:
             meta_graph = tf.compat.v1.saved_model.load(self._session, ["serve"], str(folder))
         # A plain dict: the message's own map answers for a signature that is not there with an empty one.
         self._signatures = dict(meta_graph.signature_def)
+        self._calls: dict[tuple[str, ...], Any] = {}
 
     def inputs(self, signature: str) -> dict[str, Any]:
         """Gives dtype and shape of a signature's inputs, as TensorInfo messages."""
@@ -44,11 +45,15 @@ class SessionModel:
             Arrays by name; strings as objects of bytes.
         """
         definition = self._signatures[signature]
-        feeds = [definition.inputs[name].name for name in inputs]
-        fetches = [info.name for info in definition.outputs.values()]
-        # Session.run would refuse a wrong shape in Python; a callable hands it to the runtime, as the server does.
-        options = config_pb2.CallableOptions(feed=feeds, fetch=fetches)
-        call = self._session._make_callable_from_options(options)
+        key = (signature, *inputs)
+        if key not in self._calls:
+            feeds = [definition.inputs[name].name for name in inputs]
+            fetches = [info.name for info in definition.outputs.values()]
+            # Session.run would refuse a wrong shape in Python; a callable hands it to the runtime, as the server
+            # does. Making one costs more than running it.
+            options = config_pb2.CallableOptions(feed=feeds, fetch=fetches)
+            self._calls[key] = self._session._make_callable_from_options(options)
+        call = self._calls[key]
         return dict(zip(definition.outputs, map(np.asarray, call(*inputs.values())), strict=True))
 
     def close(self) -> None:

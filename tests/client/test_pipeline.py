@@ -18,8 +18,8 @@ from client.pipeline import Classifier, Prediction
 from radar import frames
 from serving.protocol.connection import Connection
 from serving.protocol.errors import ContractError, ServerError, ServerUnavailable
-from tests.client.stand_in import CARD, Refuse, brightness, stand_in
 from tests.conftest import write_frames
+from tests.serving.stand_in import CARD, Refuse, brightness, stand_in
 
 COUNT = 700
 

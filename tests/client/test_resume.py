@@ -19,6 +19,8 @@ from tests.benchmarks.material import publish_fresh
 from tests.client.command import client, rows_of
 from tests.conftest import write_frames
 
+pytestmark = pytest.mark.slow
+
 FRAMES = 4000  # more than the pipeline holds at a time, so that a stop comes in the middle
 
 

@@ -8,7 +8,7 @@ import pytest
 from serving.protocol.connection import Connection
 from serving.protocol.contract import CLASSIFY, EMBED, EXPLAIN, GRADCAM, PROBABILITIES, ModelCard
 from serving.protocol.errors import ContractError, RequestRefused, ServerError, ServerUnavailable
-from tests.client.stand_in import CARD, stand_in
+from tests.serving.stand_in import CARD, stand_in
 
 
 def test_a_model_describes_itself_and_answers_every_signature(server: str) -> None:
