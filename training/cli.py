@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -60,10 +59,11 @@ def synth(
     Example: training synth build/hse20142015 --frames 2500 --seed 1 --year 2014
     """
     from radar.errors import SnowmodeError
+    from training.display import Display
     from training.synth import make_winter
 
     try:
-        with _progress("frames") as advance:
+        with Display.of("frames") as display:
             summary = make_winter(
                 folder,
                 frames=frames,
@@ -71,7 +71,7 @@ def synth(
                 year=year,
                 size=(height, width),
                 overwrite=overwrite,
-                progress=advance,
+                progress=display.advance,
             )
     except (SnowmodeError, ValueError) as error:
         _fail(error)
@@ -104,15 +104,26 @@ def run(
     Example: training run --recipe radar --frames build/hse20142015 --models models
     """
     from radar.errors import SnowmodeError
+    from training.display import Display
     from training.recipe import load_recipe
 
     try:
         chosen = load_recipe(recipe, overrides)
         _quiet_tensorflow()
+        _say("Loading TensorFlow and frames")
         from training.run import run as train
 
-        _say("Loading frames")
-        result = train(chosen, frames, models=models, runs=runs, seed=seed, say=_say, report=_report_epoch)
+        with Display.of("steps") as display:
+            result = train(
+                chosen,
+                frames,
+                models=models,
+                runs=runs,
+                seed=seed,
+                say=display.say,
+                report=display.epoch,
+                tick=display.step,
+            )
     except SnowmodeError as error:
         _fail(error)
     for name, value in result.card.metrics.items():
@@ -229,25 +240,6 @@ def _quiet_tensorflow() -> None:
     import logging
 
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
-
-
-@contextmanager
-def _progress(unit: str) -> Iterator[Callable[[int, int], None]]:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (BarColumn(bar_width=30), MofNCompleteColumn(), TextColumn(unit), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def _report_epoch(epoch: int, epochs: int, metrics: dict[str, float]) -> None:
-    _say(
-        f"epoch {epoch:3d}/{epochs}  loss {metrics['loss']:.4f}  accuracy {metrics['accuracy']:.4f}"
-        f"  validation loss {metrics['val_loss']:.4f}  accuracy {metrics['val_accuracy']:.4f}"
-    )
 
 
 def _say(text: str) -> None:

@@ -42,6 +42,27 @@ class MetricsLog(keras.callbacks.Callback):  # type: ignore[misc]
         self._report(epoch + 1, self.params["epochs"], metrics)
 
 
+class StepTicker(keras.callbacks.Callback):  # type: ignore[misc]
+    """Tells after each step how far the epoch is.
+
+    Args:
+        tick: Called with the epoch's number (from 1), the step's number (from 1) and the number of steps.
+    """
+
+    def __init__(self, tick: Callable[[int, int, int], None]) -> None:
+        super().__init__()
+        self._tick = tick
+        self._epoch = 0
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Notes the epoch."""
+        self._epoch = epoch + 1
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Tells the step."""
+        self._tick(self._epoch, batch + 1, self.params["steps"])
+
+
 def fit(
     network: Network,
     recipe: Recipe,
@@ -52,6 +73,7 @@ def fit(
     seed: int,
     log: Path,
     report: Callable[[int, int, dict[str, float]], None],
+    tick: Callable[[int, int, int], None] = lambda *_: None,
 ) -> None:
     """Trains a network in place.
 
@@ -64,6 +86,7 @@ def fit(
         seed: Of augmentation and order.
         log: JSON-lines file of metrics.
         report: See `MetricsLog`.
+        tick: See `StepTicker`.
     """
     images, classes = training
     if recipe.augment.kind == "nakai2022":
@@ -89,7 +112,7 @@ def fit(
             epochs=recipe.fit.epochs,
             steps_per_epoch=steps,
             validation_data=held_out,
-            callbacks=[*stopping, MetricsLog(file, report)],
+            callbacks=[*stopping, MetricsLog(file, report), StepTicker(tick)],
             shuffle=False,  # the batches are shuffled already
             verbose=0,
         )

@@ -55,6 +55,7 @@ def run(
     seed: int,
     say: Callable[[str], None],
     report: Callable[[int, int, dict[str, float]], None],
+    tick: Callable[[int, int, int], None] = lambda *_: None,
 ) -> RunResult:
     """Trains, validates, exports, checks and publishes one model.
 
@@ -66,6 +67,7 @@ def run(
         seed: Of every random draw.
         say: Called with lines of progress.
         report: Called after each epoch; see `training.fit.MetricsLog`.
+        tick: Called after each step; see `training.fit.StepTicker`.
 
     Raises:
         TrainingError: Unusable labels, or a model that fails the release gate; nothing is published then.
@@ -102,7 +104,17 @@ def run(
     # Weights.
     network = architectures.build(recipe.architecture, **size, modes=len(codes))
     say(f"{recipe.architecture}: {network.model.count_params():,} weights")
-    fit(network, recipe, training, validation, no_echo=rule.no_echo, seed=seed, log=metrics_file, report=report)
+    fit(
+        network,
+        recipe,
+        training,
+        validation,
+        no_echo=rule.no_echo,
+        seed=seed,
+        log=metrics_file,
+        report=report,
+        tick=tick,
+    )
 
     # Calibration and scores.
     logits = predict_logits(network, validation[0])
