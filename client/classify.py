@@ -23,6 +23,7 @@ from client.tally import Clock, Tally
 from radar.archive import Listing, scan
 from radar.seasons import SEASON_FILE, Gap, TimeRule, read_season
 from serving.protocol.connection import Connection, ServedModel
+from serving.protocol.embedded import PREFIX as EMBEDDED
 from serving.protocol.embedded import server_at
 from serving.protocol.errors import ServingError
 
@@ -122,6 +123,8 @@ def classify(job: Job, display: Display) -> Outcome:
     """
     listing = find_frames(job.folder, recursive=job.recursive)
     display.say(f"{len(listing.names):,} frames in {job.folder}")
+    if job.server.startswith(EMBEDDED):
+        display.say("Starting a model server for this run, which takes some seconds")
     with server_at(job.server, model=job.model) as target, Connection(target, model=job.model) as connection:
         served = connection.describe()
         connection.version = served.version
