@@ -54,16 +54,21 @@ def main() -> None:
     app()
 
 
-@app.callback()
-def root(
-    version: Annotated[bool, typer.Option("--version", help="Show the version and leave.", is_eager=True)] = False,
-) -> None:
-    """Takes the options that stand before a command."""
-    if version:
+def _show_version(wanted: bool) -> None:
+    if wanted:
         import importlib.metadata
 
         print(f"snowmode {importlib.metadata.version('snowmode')}")  # noqa: T201
         raise typer.Exit
+
+
+@app.callback()
+def root(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
+) -> None:
+    """Takes the options that stand before a command."""
 
 
 RESULTS, TIMES, RUN = "Results", "Times of frames", "The run"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import errno
-import os
 import secrets
 import shutil
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
+from radar import durable
 from training.errors import TrainingError
 
 
@@ -60,19 +60,11 @@ def _rename(partial: Path, base: Path, version: int) -> Path:
                 raise
             version += 1
             continue
-        _sync(base)
+        durable.sync(base)
         return target
 
 
 def _sync_tree(folder: Path) -> None:
     for path in folder.rglob("*"):
-        _sync(path)
-    _sync(folder)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        durable.sync(path)
+    durable.sync(folder)

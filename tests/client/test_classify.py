@@ -121,6 +121,12 @@ def test_dry_run_writes_nothing_and_needs_no_server(season: Path, tmp_path: Path
     assert not list(tmp_path.iterdir())
 
 
+def test_the_version_is_that_of_the_installed_project() -> None:
+    import importlib.metadata
+
+    assert client("--version").stdout == f"snowmode {importlib.metadata.version('snowmode')}\n"
+
+
 # Wrong input that stops the run.
 
 
