@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +16,19 @@ import numpy as np
 from client import nakai
 from client.display import Display
 from client.errors import ConfigError, Interrupted, OutputError
-from client.pipeline import Classifier
-from client.results import ResultFile, RunIdentity
+from client.pipeline import REFUSED, Classifier
+from client.results import ResultFile, RunIdentity, check_target
 from client.rows import columns_for, read_results
 from client.tally import Clock, Tally
+from radar import frames
 from radar.archive import Listing, scan
+from radar.errors import FrameError
 from radar.seasons import SEASON_FILE, Gap, TimeRule, read_season
 from serving.protocol.connection import Connection, ServedModel
+from serving.protocol.contract import ModelCard
 from serving.protocol.embedded import PREFIX as EMBEDDED
 from serving.protocol.embedded import server_at
-from serving.protocol.errors import ServingError
+from serving.protocol.errors import ServerUnavailable, ServingError
 
 FORMATS: dict[str, tuple[Callable[[Path], Path], ...]] = {
     "csv": (),
@@ -102,10 +105,18 @@ def season_rule(folder: Path) -> TimeRule | None:
     return read_season(file) if file.exists() else None
 
 
-def find_gaps(listing: Listing, rule: TimeRule | None) -> list[Gap]:
-    """Lists the frames that the time rule expects and the folder lacks."""
-    cadence: timedelta | None = None if rule is None else rule.cadence
-    return list(Clock(rule).gaps(listing.names, cadence))
+def check_rule(rule: TimeRule | None, listing: Listing) -> None:
+    """Checks that the time rule is of these frames.
+
+    Raises:
+        ConfigError: Not one name follows it.
+    """
+    clock = Clock(rule)
+    if rule is not None and not any(clock.time_of(name) for name in listing.names):
+        raise ConfigError(
+            f"Not one of the {len(listing.names):,} frames follows the time rule {rule.pattern!r}; the first is "
+            f"{listing.names[0]!r}. Correct --pattern (or season.toml)."
+        )
 
 
 def classify(job: Job, display: Display) -> Outcome:
@@ -121,8 +132,11 @@ def classify(job: Job, display: Display) -> Outcome:
     Raises:
         SnowmodeError: One of its branches, each with what to do; rows written so far are kept on disk.
     """
+    check_target(job.out)
     listing = find_frames(job.folder, recursive=job.recursive)
-    display.say(f"{len(listing.names):,} frames in {job.folder}")
+    check_rule(job.rule, listing)
+    others = f" ({listing.others:,} other files left alone)" if listing.others else ""
+    display.say(f"{len(listing.names):,} frames in {job.folder}{others}")
     if job.server.startswith(EMBEDDED):
         display.say("Starting a model server for this run, which takes some seconds")
     with server_at(job.server, model=job.model) as target, Connection(target, model=job.model) as connection:
@@ -134,21 +148,33 @@ def classify(job: Job, display: Display) -> Outcome:
             f"{card.input.width}x{card.input.height} pixels, modes {' '.join(card.codes)}"
         )
         identity = RunIdentity(
-            folder=str(listing.root.resolve()),
+            folder=os.path.realpath(job.folder),
             model=job.model,
             version=served.version,
             columns=columns_for(card.codes),
             rejection_threshold=card.rejection_threshold,
+            time_rule=str(job.rule or ""),
         )
         outcome = Outcome(served, Tally(card.codes, card.rejection_threshold), len(listing.names))
-        resume = job.resume and not job.overwrite
-        with ResultFile(job.out, card.codes, identity, resume=resume) as results:
-            outcome.kept = results.keep(listing.names)
+        with ResultFile(
+            job.out,
+            card.codes,
+            identity,
+            listing.names,
+            resume=job.resume,
+            overwrite=job.overwrite,
+            still_bad=lambda name, error: _still_bad(listing.root / name, error, card),
+        ) as results:
+            outcome.kept = results.kept
             _count_kept(results.partial, outcome)
+            if outcome.kept:
+                display.say(f"{outcome.kept:,} frames are done; continuing with the rest")
             _run(job, listing, connection, results, outcome, display)
             results.finish()
     outcome.files = [job.out, *_write_formats(job)]
-    outcome.gaps = find_gaps(listing, job.rule)
+    clock = Clock(job.rule)
+    outcome.gaps = clock.survey(listing.names)
+    outcome.strangers = clock.strangers, clock.first_stranger
     return outcome
 
 
@@ -172,14 +198,13 @@ def _run(
                 bar.advance(len(predictions))
         except (ServingError, Interrupted) as error:
             done = outcome.tally.classified + outcome.tally.failed
-            error.add_note(
-                f"{done:,} of {outcome.frames:,} frames are safe in {results.partial}; run the same command again "
-                "to continue there."
-            )
+            note = f"{done:,} of {outcome.frames:,} frames are safe in {results.partial}"
+            if isinstance(error, ServerUnavailable | Interrupted):
+                note += "; run the same command again to continue there"
+            error.add_note(f"{note}.")
             raise
     outcome.seconds = time.perf_counter() - started
     outcome.retries = classifier.progress.retries
-    outcome.strangers = clock.strangers, clock.first_stranger
 
 
 def _count_kept(partial: Path, outcome: Outcome) -> None:
@@ -194,6 +219,17 @@ def _count_kept(partial: Path, outcome: Outcome) -> None:
             table.append(row.probabilities)
     if table:
         outcome.tally.add_probabilities(np.array(table))
+
+
+def _still_bad(path: Path, error: str, card: ModelCard) -> bool:
+    """Tells whether a frame that could not be classified in an earlier run would fail again."""
+    if error.startswith(REFUSED):
+        return False
+    try:
+        frames.load(path, card.input.frame_rule())
+    except FrameError:
+        return True
+    return False
 
 
 def _write_formats(job: Job) -> Iterator[Path]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import enum
+import io
 import json
+import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -51,6 +53,10 @@ Model = Annotated[str, typer.Option(metavar="NAME", help="Name of the model on t
 
 def main() -> None:
     """Runs the command line."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal in another encoding shows what it can; the work is done and must not fail over a bar.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     app()
 
 
@@ -196,10 +202,12 @@ def classify(
     client classify hse20152016/ --server embedded:models --format nakai
     client classify incoming/ --pattern "%Y%m%d%H%M.png" --cadence 5 --strict
     """
-    from client.classify import Job, find_frames, find_gaps, season_rule
+    from client.classify import Job, check_rule, find_frames, season_rule
     from client.classify import classify as run
     from client.display import Display
+    from client.results import check_target
     from client.settings import find_server
+    from client.tally import Clock
     from radar.errors import SnowmodeError
 
     display = Display(quiet=quiet or as_json)
@@ -210,7 +218,7 @@ def classify(
             folder=folder,
             server=address,
             model=model,
-            out=out or Path(f"{folder.resolve().name}.csv"),
+            out=out or Path(f"{Path(os.path.realpath(folder)).name}.csv"),
             formats=tuple(formats or [Format.CSV]),
             rule=rule,
             resume=resume,
@@ -220,11 +228,16 @@ def classify(
             threads=threads,
         )
         if dry_run:
+            check_target(job.out)
             listing = find_frames(folder, recursive=recursive)
+            check_rule(rule, listing)
+            clock, display = Clock(rule), Display()
+            gaps = clock.survey(listing.names)
             display.say(f"{len(listing.names):,} frames in {folder}: {listing.names[0]} ... {listing.names[-1]}")
             display.say(f"Server: {address} (from {source}); results: {job.out}")
-            display.say(f"Time rule: {rule.pattern if rule else 'none, frames have no time'}")
-            display.gaps(find_gaps(listing, rule))
+            display.say(f"Time rule: {rule}" if rule else "No time rule: frames have no time")
+            display.strangers(clock.strangers, clock.first_stranger)
+            display.gaps(gaps)
             return
         outcome = run(job, display)
     except SnowmodeError as error:
@@ -232,7 +245,7 @@ def classify(
     if as_json:
         print(json.dumps(_as_json(outcome), ensure_ascii=False))  # noqa: T201
     display.summary(outcome)
-    if not outcome.tally.classified or (strict and (outcome.tally.failed or outcome.gaps)):
+    if not outcome.tally.classified or (strict and (outcome.tally.failed or outcome.gaps or outcome.strangers[0])):
         raise typer.Exit(1)
 
 
@@ -256,7 +269,8 @@ def describe(
     except SnowmodeError as error:
         _fail(error)
     if as_json:
-        print(served.card.model_dump_json(indent=1))  # noqa: T201
+        card = {"version": served.version, **served.card.model_dump(mode="json")}
+        print(json.dumps(card, ensure_ascii=False, indent=1))  # noqa: T201
     else:
         print_card(served)
 
@@ -266,10 +280,14 @@ def _time_rule(pattern: str | None, start: datetime | None, cadence: float | Non
     from radar.seasons import TimeRule
 
     if pattern is not None:
+        if start is not None and "{index" not in pattern:
+            raise ConfigError(f"--season-start belongs to a pattern with {{index}}, received --pattern {pattern!r}")
         start = None if start is None else start.replace(tzinfo=UTC)
         return TimeRule(pattern, start=start, cadence_minutes=cadence, zone=zone)
-    if start is not None or cadence is not None:
-        raise ConfigError("--season-start and --cadence need --pattern, which says where the time stands in a name")
+    if start is not None or cadence is not None or zone != "UTC":
+        raise ConfigError(
+            "--season-start, --cadence and --zone need --pattern, which says where the time stands in a name"
+        )
     return None
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from client.classify import Outcome
 
 LINE_SECONDS = 10.0  # how often a log without a terminal hears of progress
-SHOWN = 5  # failures and gaps listed on the screen; the files have them all
+GAPS_SHOWN, FAILURES_SHOWN = 5, 10  # on the screen; the result file has all failures
 
 
 class Bar:
@@ -130,6 +130,7 @@ class Display:
         self._out.print(mode_table(outcome))
         self._say_speed(outcome)
         self._say_failures(outcome)
+        self.strangers(*outcome.strangers)
         self.gaps(outcome.gaps)
         for path in outcome.files:
             self._out.print(Text.assemble("Written: ", (str(path), "bold")))
@@ -147,10 +148,10 @@ class Display:
         missing = sum(gap.missing for gap in gaps)
         words = f"{_count(missing, 'frame')} missing in {_count(len(gaps), 'gap')}:"
         self._out.print(words, style="yellow", highlight=False)
-        for gap in sorted(gaps, key=lambda gap: -gap.missing)[:SHOWN]:
+        for gap in sorted(gaps, key=lambda gap: -gap.missing)[:GAPS_SHOWN]:
             self._out.print(f"  {_span(gap.start, gap.end)}  {_count(gap.missing, 'frame')}", highlight=False)
-        if len(gaps) > SHOWN:
-            self._out.print(f"  ... and {len(gaps) - SHOWN:,} shorter ones", highlight=False)
+        if len(gaps) > GAPS_SHOWN:
+            self._out.print(f"  ... and {len(gaps) - GAPS_SHOWN:,} shorter ones", highlight=False)
 
     def _say_speed(self, outcome: Outcome) -> None:
         fresh = outcome.frames - outcome.kept
@@ -166,18 +167,18 @@ class Display:
         if tally.failed:
             words = f"{_count(tally.failed, 'frame')} could not be classified:"
             self._out.print(words, style="red", highlight=False)
-            for name, reason in tally.failures[:SHOWN]:
+            for name, reason in tally.failures[:FAILURES_SHOWN]:
                 self._out.print(f"  {name} {reason}", highlight=False, markup=False)
-            if tally.failed > SHOWN:
-                self._out.print(f"  ... and {tally.failed - SHOWN:,} more, in the column `error`", highlight=False)
-        count, first = outcome.strangers
+            if tally.failed > FAILURES_SHOWN:
+                self._out.print(
+                    f"  ... and {tally.failed - FAILURES_SHOWN:,} more, in the column `error`", highlight=False
+                )
+
+    def strangers(self, count: int, first: str) -> None:
+        """Tells of frames whose names do not follow the time rule."""
         if count:
-            self._out.print(
-                f"{_count(count, 'frame')} without a time, because the name does not follow the time rule: {first}",
-                style="yellow",
-                highlight=False,
-                markup=False,
-            )
+            words = f"{_count(count, 'frame')} without a time, as the name does not follow the time rule: {first}"
+            self._out.print(words, style="yellow", highlight=False, markup=False)
 
 
 def mode_table(outcome: Outcome) -> Table:
@@ -201,7 +202,7 @@ def mode_table(outcome: Outcome) -> Table:
             f"{count / total:.1%}",
             f"{tally.mass[k] / total:.1%}",
             f"{int(tally.accepted[k]) / count:.1%}" if count else "-",
-            Text("█" * round(12 * count / total), style=mode.color),
+            Text("█" * round(8 * count / total), style=mode.color),
         )
     return table
 

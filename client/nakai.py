@@ -16,12 +16,12 @@ from radar import durable
 
 def long_path(results: Path) -> Path:
     """Gives the name of the long format beside a result file."""
-    return results.with_name(results.stem + ".long.txt.gz")
+    return results.with_name(results.name.removesuffix(".csv") + ".long.txt.gz")
 
 
 def short_path(results: Path) -> Path:
     """Gives the name of the short format beside a result file."""
-    return results.with_name(results.stem + ".short.txt")
+    return results.with_name(results.name.removesuffix(".csv") + ".short.txt")
 
 
 def write_long(results: Path) -> Path:

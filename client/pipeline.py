@@ -32,10 +32,11 @@ from serving.protocol.errors import ContractError, RequestRefused, ServerUnavail
 
 BATCH_BYTES = 1 << 20
 MAX_BATCH = 512
+REFUSED = "was refused by the server"
 CHUNK = 16  # frames a decode task: long enough to hide the cost of a task, short enough to keep two cores even
 FIRST_BATCHES = (8, 32, 96)  # the first answers come early, then batches grow
 READ_AHEAD = 3  # batches decoded or being decoded beyond the window
-REFUSED_LIMIT = 32  # so many frames refused one by one, and none accepted, is no longer the frames' fault
+REFUSED_LIMIT = 32  # so many frames refused one by one, and none accepted between, is not the frames' fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +276,7 @@ class Classifier:
             if batch.probabilities is not None:
                 batch.probabilities[part.low : part.high] = probabilities
             batch.parts_left -= 1
-            self._refused_alone = -1  # one answer is proof that the server takes frames
+            self._refused_alone = 0
             if part.cut is not None:
                 part.cut.accepted += 1
                 if part.cut.accepted == 2:  # no frame was bad: the batch was too large for the server
@@ -311,17 +312,14 @@ class Classifier:
             cut = _Cut(half=middle - part.low)
             to_send.extendleft((_Part(batch, middle, part.high, cut), _Part(batch, part.low, middle, cut)))
             return
-        if self._refused_alone >= 0:
-            self._refused_alone += 1
-            if self._refused_alone >= REFUSED_LIMIT:
-                self._fail(
-                    ContractError(
-                        f"The server refused the first {REFUSED_LIMIT} frames, one by one. The last: {error}"
-                    )
-                )
-                return
+        self._refused_alone += 1
+        if self._refused_alone >= REFUSED_LIMIT:
+            self._fail(
+                ContractError(f"The server refused {REFUSED_LIMIT} frames in a row, each alone. The last: {error}")
+            )
+            return
         if batch.rows is not None and batch.probabilities is not None:
-            batch.errors[int(batch.rows[part.low])] = f"was refused by the server: {error}"
+            batch.errors[int(batch.rows[part.low])] = f"{REFUSED}: {error}"
             batch.probabilities[part.low] = np.nan
         batch.parts_left -= 1
 

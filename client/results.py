@@ -1,8 +1,8 @@
 """Results: a CSV with one row a frame, which is never seen half-written and is resumed where a run was killed.
 
-While a run goes on, its rows are appended to `NAME.csv.partial`; beside it `NAME.csv.run.json` says which run that is
-(folder, model, version). At the end the rows become `NAME.csv` by one rename. A killed run leaves the partial file;
-the next run of the same kind keeps every complete row of it.
+While a run goes on, its rows are appended to `NAME.csv.partial`, and `NAME.csv.partial.json` says which run that is
+(folder, model, version, time rule). At the end the rows become `NAME.csv` by one rename, and the other file
+`NAME.csv.run.json`. A killed run leaves the partial file; the next run of the same kind keeps its complete rows.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Self
+from typing import BinaryIO, Self
 
 import numpy as np
 
 from client.errors import ConfigError, OutputError
 from client.pipeline import Prediction
-from client.rows import parse_row, read_results
+from client.rows import parse_row, read_codes, read_results
 from radar import durable
 
 SYNC_SECONDS = 5.0  # how much work a power failure may cost
@@ -39,6 +39,7 @@ class RunIdentity:
         version: Its version; probabilities of two versions never stand in one file.
         columns: Header of the CSV.
         rejection_threshold: Below this largest probability a frame is not accepted.
+        time_rule: How names tell the time, or empty.
     """
 
     folder: str
@@ -46,6 +47,24 @@ class RunIdentity:
     version: int
     columns: tuple[str, ...]
     rejection_threshold: float
+    time_rule: str = ""
+
+
+def check_target(path: Path) -> None:
+    """Checks that a result file may be written there, before any work starts.
+
+    Raises:
+        ConfigError: A folder, a device, or a file that `client classify` did not write stands there.
+    """
+    if path.is_dir():
+        raise ConfigError(f"--out {path}: expected a file such as {path / 'results.csv'}, received a folder")
+    if path.exists() and not path.is_file():
+        raise ConfigError(f"--out {path}: expected a file, received a device or the like")
+    if path.exists():
+        try:
+            read_codes(path)
+        except ConfigError as error:
+            raise ConfigError(f"{error}. It is never overwritten; choose another --out") from error
 
 
 class ResultFile:
@@ -55,44 +74,49 @@ class ResultFile:
         path: Where the finished file will stand.
         codes: Codes of the modes, in the order of the probabilities.
         identity: Which run this is.
+        names: The frames of this run, in order.
         resume: Whether to keep the rows of an unfinished run.
+        overwrite: Whether a finished file may be replaced by other results.
+        still_bad: Tells, by name and error, whether a frame that could not be classified would fail again; if not,
+            its row is not kept.
+
+    Attributes:
+        kept: How many of the first names have their row already.
 
     Raises:
-        ConfigError: Another run writes the same file, or the unfinished run there is of another kind.
+        ConfigError: Another run writes the same file, or what is there is of another kind.
         OutputError: The file cannot be written.
     """
 
-    def __init__(self, path: Path, codes: Sequence[str], identity: RunIdentity, *, resume: bool = True) -> None:
+    def __init__(
+        self,
+        path: Path,
+        codes: Sequence[str],
+        identity: RunIdentity,
+        names: Sequence[str],
+        *,
+        resume: bool = True,
+        overwrite: bool = False,
+        still_bad: Callable[[str, str], bool] = lambda name, error: True,
+    ) -> None:
+        check_target(path)
         self.path = path
         self.partial = path.with_name(path.name + ".partial")
-        self.identity_file = path.with_name(path.name + ".run.json")
+        self._partial_identity = path.with_name(path.name + ".partial.json")
+        self._identity_file = path.with_name(path.name + ".run.json")
         self._codes = tuple(codes)
         self._identity = identity
-        self._header = (",".join(identity.columns) + "\n").encode()
+        self._still_bad = still_bad
         self._synced = time.monotonic()
+        self._file = self._open_alone()
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self.partial.open("a+b")
-        except OSError as error:
-            raise _output_error(self.partial, error) from error
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self.kept = self._begin(names, resume=resume, overwrite=overwrite)
         except OSError as error:
             self._file.close()
-            raise ConfigError(
-                f"{path}: another run is writing this file; wait for it, or choose another --out"
-            ) from error
-        try:
-            if resume and self._size():
-                self._check_identity()
-            elif resume and path.exists():
-                self._continue_finished()
-            else:
-                self._start_afresh()
-        except OSError as error:
-            self._file.close()
-            raise _output_error(self.partial, error) from error
+            raise self._output_error(error) from error
         except ConfigError:
+            if not self._size():
+                self.partial.unlink(missing_ok=True)
             self._file.close()
             raise
 
@@ -101,42 +125,6 @@ class ResultFile:
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
-
-    def keep(self, names: Sequence[str]) -> int:
-        """Finds how much of an unfinished run can be kept, and drops the rest of it.
-
-        Args:
-            names: The frames of this run, in order.
-
-        Returns:
-            How many of the first names have their row already.
-        """
-        kept = 0
-        self._file.seek(0)
-        if self._file.readline() != self._header:
-            raise ConfigError(
-                f"{self.partial} does not begin with the columns of this run. Give --no-resume to drop it and start "
-                "afresh."
-            )
-        end = self._file.tell()
-        # Rows are read as whole lines: a name with a line break in it ends what can be kept, and costs only time.
-        while kept < len(names):
-            line = self._file.readline()
-            if not line.endswith(b"\n"):
-                break
-            try:
-                row = parse_row(next(csv.reader([line.decode("utf-8", "surrogateescape")])), len(self._codes))
-            except (ValueError, StopIteration, csv.Error):
-                break
-            if row.file != names[kept] or row.model_version != self._identity.version:
-                break
-            kept += 1
-            end = self._file.tell()
-        try:
-            self._file.truncate(end)
-        except OSError as error:
-            raise _output_error(self.partial, error) from error
-        return kept
 
     def write(self, predictions: Sequence[Prediction], times: Sequence[str]) -> None:
         """Appends rows.
@@ -154,15 +142,13 @@ class ResultFile:
         quoted = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
         for row in self._rows(predictions, times):
             (quoted if "\r" in row[0] or "\r" in row[-1] else plain).writerow(row)
-        data = text.getvalue().encode("utf-8", "surrogateescape")
         try:
-            self._file.write(data)
-            self._file.flush()
+            self._append(text.getvalue().encode("utf-8", "surrogateescape"))
             if time.monotonic() - self._synced > SYNC_SECONDS:
                 os.fsync(self._file.fileno())
                 self._synced = time.monotonic()
         except OSError as error:
-            raise _output_error(self.partial, error) from error
+            raise self._output_error(error) from error
 
     def finish(self) -> None:
         """Makes the rows the result file: all at once, and safe against a power failure.
@@ -173,57 +159,124 @@ class ResultFile:
         try:
             os.fsync(self._file.fileno())
             self.partial.replace(self.path)
+            self._partial_identity.replace(self._identity_file)
             durable.sync(self.path.parent)
-            self.identity_file.unlink(missing_ok=True)
         except OSError as error:
-            raise _output_error(self.path, error) from error
+            raise self._output_error(error) from error
+
+    def _open_alone(self) -> BinaryIO:
+        """Opens the partial file and locks it against other runs."""
+        while True:
+            try:
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                # Unbuffered: what is left in a buffer on a full disk would fail once more when the file is closed.
+                file = self.partial.open("ab", buffering=0)
+            except OSError as error:
+                raise OutputError(f"{self.partial}: cannot be written: {error.strerror or error}") from error
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # The run that held the lock may have renamed the file meanwhile: then it is its finished result.
+                if os.path.samestat(os.fstat(file.fileno()), self.partial.stat()):
+                    return file
+            except FileNotFoundError:
+                pass
+            except OSError as error:
+                file.close()
+                raise ConfigError(
+                    f"{self.path}: another run is writing this file; wait for it, or choose another --out"
+                ) from error
+            file.close()
+
+    def _begin(self, names: Sequence[str], *, resume: bool, overwrite: bool) -> int:
+        finished = self.path.exists() and not overwrite
+        if finished:
+            if not resume:
+                raise ConfigError(
+                    f"{self.path} is there already; --overwrite replaces it when the new one is complete"
+                )
+            advice = "Give --overwrite to replace it when the new one is complete, or another --out to keep it."
+            self._require_identity(self.path, self._identity_file, advice)
+            self._require_frames(names)
+        if self._size() and resume:
+            advice = "Give --no-resume to drop it and start afresh, or another --out to keep it."
+            self._require_identity(self.partial, self._partial_identity, advice)
+            return self._keep_rows(names)
+        self._file.truncate(0)
+        durable.write_text(self._partial_identity, json.dumps(asdict(self._identity), indent=1) + "\n")
+        if not finished:
+            self._append((",".join(self._identity.columns) + "\n").encode())
+            return 0
+        with self.path.open("rb") as earlier:
+            shutil.copyfileobj(earlier, self._file)
+        return self._keep_rows(names)
+
+    def _require_identity(self, rows: Path, identity_file: Path, advice: str) -> None:
+        try:
+            before = json.loads(identity_file.read_text(encoding="utf-8"))
+            before = RunIdentity(**{**before, "columns": tuple(before["columns"])})
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ConfigError(
+                f"{rows} is there already, but {identity_file.name}, which says what run it is of, cannot be read. "
+                f"{advice}"
+            ) from error
+        differences = [
+            f"  {name}: {getattr(before, name)!r} there, {value!r} now"
+            for name, value in asdict(self._identity).items()
+            if getattr(before, name) != value
+        ]
+        if differences:
+            raise ConfigError(f"{rows} is of another run:\n" + "\n".join(differences) + f"\n{advice}")
+
+    def _require_frames(self, names: Sequence[str]) -> None:
+        present = set(names)
+        _, rows = read_results(self.path)
+        gone = [row.file for row in rows if row.file not in present]
+        if gone:
+            raise ConfigError(
+                f"{self.path} has {len(gone):,} rows of frames that are no longer in the folder, the first of "
+                f"{gone[0]}. Give --overwrite to drop them, or another --out to keep them."
+            )
+
+    def _keep_rows(self, names: Sequence[str]) -> int:
+        """Counts the rows that can be kept, and cuts off the rest."""
+        kept = 0
+        with self.partial.open("rb") as lines:
+            if lines.readline(1 << 16) != (",".join(self._identity.columns) + "\n").encode():
+                raise ConfigError(
+                    f"{self.partial} does not begin with the columns of this run. Give --no-resume to drop it."
+                )
+            end = lines.tell()
+            # Rows are read as whole lines: a name with a line break in it ends what is kept, and costs only time.
+            while kept < len(names):
+                line = lines.readline()
+                if not line.endswith(b"\n"):
+                    break
+                try:
+                    row = parse_row(next(csv.reader([line.decode("utf-8", "surrogateescape")])), self._codes)
+                except (ValueError, StopIteration, csv.Error):
+                    break
+                if row.file != names[kept] or row.model_version != self._identity.version:
+                    break
+                if row.error and not self._still_bad(row.file, row.error):
+                    break
+                kept += 1
+                end = lines.tell()
+        self._file.truncate(end)
+        return kept
 
     def _size(self) -> int:
         return os.fstat(self._file.fileno()).st_size
 
-    def _start_afresh(self) -> None:
-        self._file.truncate(0)
-        durable.write_text(
-            self.identity_file, json.dumps(asdict(self._identity), ensure_ascii=False, indent=1) + "\n"
-        )
-        self._file.write(self._header)
-        self._file.flush()
+    def _append(self, data: bytes) -> None:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self._file.write(rest) :]
 
-    def _check_identity(self) -> None:
-        try:
-            before = json.loads(self.identity_file.read_text(encoding="utf-8"))
-            before["columns"] = tuple(before["columns"])
-            before = RunIdentity(**before)
-        except (OSError, ValueError, KeyError, TypeError):
-            self._start_afresh()
-            return
-        if before == self._identity:
-            return
-        differences = [
-            f"  {name}: {getattr(before, name)!r} then, {getattr(self._identity, name)!r} now"
-            for name in asdict(before)
-            if getattr(before, name) != getattr(self._identity, name)
-        ]
-        raise ConfigError(
-            f"{self.partial} is an unfinished run of another kind:\n" + "\n".join(differences) + "\n"
-            "Give --no-resume to drop it and start afresh, or another --out to keep it."
+    def _output_error(self, error: OSError) -> OutputError:
+        return OutputError(
+            f"{self.partial}: cannot be written: {error.strerror or error}. Complete rows are kept: make room, then "
+            "run the same command again to continue."
         )
-
-    def _continue_finished(self) -> None:
-        """Takes a finished file as the beginning of this run: its folder may have grown since."""
-        codes, rows = read_results(self.path)
-        versions = {row.model_version for row in rows}
-        if codes != self._codes or versions - {self._identity.version}:
-            raise ConfigError(
-                f"{self.path} holds results of another model (modes {' '.join(codes)}, version "
-                f"{', '.join(map(str, sorted(versions)))}). Give --overwrite to replace it once the new results are "
-                "complete, or another --out to keep it."
-            )
-        self._start_afresh()
-        self._file.truncate(0)
-        with self.path.open("rb") as finished:
-            shutil.copyfileobj(finished, self._file)
-        self._file.flush()
 
     def _rows(self, predictions: Sequence[Prediction], times: Sequence[str]) -> Iterator[list[str]]:
         blank = [""] * (len(self._codes) + 3)
@@ -241,11 +294,3 @@ class ResultFile:
             accepted = "1" if p[winner] >= threshold else "0"
             texts = [f"{value:.6f}" for value in p]
             yield [prediction.name, stamp, self._codes[winner], *texts, f"{entropy:.4f}", accepted, version, ""]
-
-
-def _output_error(path: Path, error: OSError) -> OutputError:
-    reason = error.strerror or str(error)
-    return OutputError(
-        f"{path}: cannot be written: {reason}. Complete rows are kept: make room or choose another --out, then run "
-        "the same command again to continue."
-    )

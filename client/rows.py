@@ -41,51 +41,70 @@ def columns_for(codes: Sequence[str]) -> tuple[str, ...]:
     return ("file", "time_utc", "label", *probabilities, "entropy", "accepted", "model_version", "error")
 
 
+def read_codes(path: Path) -> tuple[str, ...]:
+    """Reads the codes of the modes from the header of a result file.
+
+    Raises:
+        ConfigError: The file cannot be read or is no result file.
+    """
+    try:
+        with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+            header = tuple(next(csv.reader([file.readline(1 << 16)]), []))
+    except (OSError, csv.Error) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    codes = tuple(name.removeprefix("p_") for name in header if name.startswith("p_"))
+    if not codes or header != columns_for(codes):
+        raise ConfigError(
+            f"{path}: expected a result file of `client classify`, received the columns {', '.join(header)[:100]!r}"
+        )
+    return codes
+
+
 def read_results(path: Path) -> tuple[tuple[str, ...], Iterator[Row]]:
     """Reads a result file, row by row.
 
     Args:
-        path: A CSV written by `ResultFile`.
+        path: A CSV written by `client.results.ResultFile`.
 
     Returns:
         The codes of the modes, and the rows.
 
     Raises:
-        ConfigError: The file is missing or is no such CSV.
+        ConfigError: The file is missing or is no such CSV; for a damaged row, when it is reached.
     """
-    try:
-        with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-            header = tuple(next(csv.reader(file), []))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
-    codes = tuple(name.removeprefix("p_") for name in header if name.startswith("p_"))
-    if not codes or header != columns_for(codes):
-        raise ConfigError(f"{path}: expected a result file of `client classify`, received the columns {list(header)}")
-    return codes, _read_rows(path, len(codes))
+    codes = read_codes(path)
+    return codes, _read_rows(path, codes)
 
 
-def _read_rows(path: Path, modes: int) -> Iterator[Row]:
-    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
-        reader = csv.reader(file)
-        next(reader, None)
-        for fields in reader:
-            try:
-                yield parse_row(fields, modes)
-            except ValueError as error:
-                raise ConfigError(f"{path}, line {reader.line_num}: no row of a result file: {error}") from error
+def parse_row(fields: list[str], codes: tuple[str, ...]) -> Row:
+    """Reads one row of a result file.
 
-
-def parse_row(fields: list[str], modes: int) -> Row:
-    """Reads one row of a result file; raises ValueError if it is none."""
+    Raises:
+        ValueError: It is none.
+    """
     name, stamp, label, *rest = fields
-    entropy, accepted, version, error = rest[modes:]
+    entropy, accepted, version, error = rest[len(codes) :]
+    probabilities = tuple(map(float, rest[: len(codes)])) if label else ()
+    if label and (label not in codes or not all(0 <= p <= 1 for p in probabilities)):
+        raise ValueError(f"expected a mode among {', '.join(codes)} and probabilities, received: {fields}")
     return Row(
         file=name,
         time_utc=stamp,
         label=label,
-        probabilities=tuple(map(float, rest[:modes])) if label else (),
+        probabilities=probabilities,
         entropy=float(entropy) if label else None,
         accepted=accepted == "1",
         model_version=int(version),
         error=error,
     )
+
+
+def _read_rows(path: Path, codes: tuple[str, ...]) -> Iterator[Row]:
+    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+        reader = csv.reader(file)
+        next(reader, None)
+        try:
+            for fields in reader:
+                yield parse_row(fields, codes)
+        except (ValueError, csv.Error) as error:
+            raise ConfigError(f"{path}, line {reader.line_num}: no row of a result file: {error}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from client.errors import ConfigError
 
 SERVER_VARIABLE = "SNOWMODE_SERVER"
 DEFAULT_SERVER = "localhost:8500"
+
+_ADDRESS = re.compile(r"embedded:.+|(unix|unix-abstract|dns|ipv4|ipv6):.+|[^/:]+:[0-9]+|\[[0-9A-Fa-f:.]+\]:[0-9]+")
 
 
 def config_file() -> Path:
@@ -31,9 +34,11 @@ def find_server(flag: str | None) -> tuple[str, str]:
         ConfigError: The config file cannot be read or holds something else.
     """
     if flag:
-        return flag, "--server"
+        # The option reads the variable too.
+        source = SERVER_VARIABLE if flag == os.environ.get(SERVER_VARIABLE) else "--server"
+        return _checked(flag, source), source
     if from_environment := os.environ.get(SERVER_VARIABLE):
-        return from_environment, SERVER_VARIABLE
+        return _checked(from_environment, SERVER_VARIABLE), SERVER_VARIABLE
     path = config_file()
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -47,4 +52,10 @@ def find_server(flag: str | None) -> tuple[str, str]:
     server = table.get("server", DEFAULT_SERVER)
     if not isinstance(server, str) or not server:
         raise ConfigError(f'{path}: expected a line such as server = "localhost:8500", received {server!r}')
-    return server, str(path)
+    return _checked(server, str(path)), str(path)
+
+
+def _checked(server: str, source: str) -> str:
+    if not _ADDRESS.fullmatch(server):
+        raise ConfigError(f"{source}: expected HOST:PORT or embedded:FOLDER, received {server!r}")
+    return server

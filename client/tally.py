@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,9 +103,16 @@ class Clock:
         times = (self.time_of(name) for name in names)
         return ["" if time is None else format_utc(time) for time in times]
 
-    def gaps(self, names: Sequence[str], cadence: timedelta | None) -> Iterator[Gap]:
-        """Finds missing frames; none if there is no rule or no cadence."""
-        if self.rule is not None and cadence is not None:
-            clock = Clock(self.rule)
-            times = sorted(time for name in names if (time := clock.time_of(name)) is not None)
-            yield from find_gaps(times, cadence)
+    def survey(self, names: Sequence[str]) -> list[Gap]:
+        """Looks at all names of a season: counts those without a time, and finds missing frames.
+
+        Args:
+            names: Of the frames.
+
+        Returns:
+            The gaps; none if there is no rule or no cadence.
+        """
+        if self.rule is None:
+            return []
+        times = sorted(time for name in names if (time := self.time_of(name)) is not None)
+        return [] if self.rule.cadence is None else list(find_gaps(times, self.rule.cadence))

@@ -65,7 +65,7 @@ def scan(
                             pending.append(f"{prefix}{entry.name}/")
                         else:
                             folders += 1
-                    elif entry.name.lower().endswith(suffixes) and entry.is_file():
+                    elif entry.name.lower().endswith(suffixes) and _may_be_file(entry):
                         names.append(prefix + entry.name)
                     else:
                         others += 1
@@ -77,6 +77,14 @@ def scan(
         )
         raise ArchiveError(f"{error.filename or root}: {error.strerror}{hint}") from error
     return Listing(root, natural_order(names), others, folders)
+
+
+def _may_be_file(entry: os.DirEntry[str]) -> bool:
+    """Tells a file, or a link that leads nowhere: such a frame is missing, and must not go unnoticed."""
+    try:
+        return entry.is_file() or (entry.is_symlink() and not Path(entry.path).exists())
+    except OSError:
+        return True
 
 
 def natural_order(names: list[str]) -> list[str]:

@@ -98,8 +98,8 @@ class TimeRule:
                 f"Time pattern {pattern!r} counts frames, so it needs the season's start and cadence: for "
                 "example --season-start 2015-11-01T00:00Z --cadence 10"
             )
-        if not indices and not {"%d", "%j"} & set(tokens):
-            raise SeasonError(f"Time pattern: expected a whole date with %d or %j, received {pattern!r}")
+        if not indices and not ({"%d", "%j"} & set(tokens) and {"%Y", "%y"} & set(tokens)):
+            raise SeasonError(f"Time pattern: expected a whole date such as %Y%m%d%H%M, received {pattern!r}")
         if any(re.search(r"[{}]" if indices else "%", literal) for literal in parts[0::2]):
             # What names are made with would take them for directives.
             raise SeasonError(f"Time pattern: expected no other {{, }} or % around its parts, received {pattern!r}")
@@ -113,6 +113,12 @@ class TimeRule:
         expressions = [f"({_DIRECTIVES.get(token, '[0-9]+')})" for token in tokens]
         body = "".join(a + b for a, b in zip(literals, [*expressions, ""], strict=True))
         self._regex = re.compile(body)
+
+    def __str__(self) -> str:
+        """Tells the whole rule, for records and messages."""
+        start = "" if self.start is None else f", index 0 at {format_utc(self.start)}"
+        cadence = "" if self.cadence is None else f", every {self.cadence.total_seconds() / 60:g} min"
+        return f"{self.pattern}{start}{cadence}, {self._zone}"
 
     def time_of(self, name: str) -> datetime:
         """Gives the time of a frame.

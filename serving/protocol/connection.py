@@ -52,6 +52,8 @@ _OPTIONS: list[tuple[str, int | str]] = [
     # Below 300 s a server may answer pings with GOAWAY too_many_pings.
     ("grpc.keepalive_time_ms", 300_000),
     ("grpc.keepalive_timeout_ms", 20_000),
+    # A proxy for web pages is no way to a model server, least of all to one on this machine.
+    ("grpc.enable_http_proxy", 0),
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.max_reconnect_backoff_ms", 5_000),
     ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),

@@ -46,10 +46,13 @@ def server_at(target: str, *, model: str = MODEL_NAME, patience: float = 120.0) 
     with tempfile.TemporaryDirectory(prefix="snowmode-") as folder:
         port_file, log_file = Path(folder, "port"), Path(folder, "log")
         command = [
-            *(sys.executable, "-m", "serving.model_server"),
+            # -P: a random.py in the folder the user works in must not be taken for Python's.
+            *(sys.executable, "-P", "-m", "serving.model_server"),
             f"--model_base_path={base_path}",
             f"--model_name={model}",
             *("--host=127.0.0.1", "--port=0", f"--port_file={port_file}", "--exit_with_parent"),
+            # One run, one version: what is published meanwhile must not take this run's model away.
+            "--file_system_poll_wait_seconds=0",
         ]
         with log_file.open("wb") as log:
             # A session of its own: Ctrl-C drains the client first, which still needs its server.
@@ -75,6 +78,10 @@ def find_models(folder: Path, model: str) -> Path:
     for candidate in (folder / model, folder):
         if any(entry.name.isdecimal() for entry in _directories(candidate)):
             return candidate
+    if (folder / "saved_model.pb").exists():
+        raise EmbeddedServerError(
+            f"{folder} is one version of a model; name the folder above it: embedded:{folder.parent}"
+        )
     raise EmbeddedServerError(
         f"No published model in {os.fspath(folder)!r}: expected {folder / model}/<version>/saved_model.pb, as "
         "`training run` publishes it"

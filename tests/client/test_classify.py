@@ -46,8 +46,7 @@ def test_every_frame_gets_the_row_the_server_gives_it(season: Path, server: str,
     assert {row["error"] for row in rows} == {""}
     assert "300 of 300 frames classified" in done.stdout
     assert all(code in done.stdout for code in card.codes)
-    assert not list(tmp_path.glob("*.partial"))
-    assert not list(tmp_path.glob("*.run.json"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["results.csv", "results.csv.run.json"]
 
 
 def test_the_default_result_file_is_named_like_the_folder(season: Path, server: str, tmp_path: Path) -> None:
@@ -182,6 +181,10 @@ def test_embedded_folder_without_models(season: Path, tmp_path: Path) -> None:
         (("--pattern", "{index}.png"), "--season-start"),
         (("--pattern", "%Q.png"), "%Q"),
         (("--cadence", "10"), "--pattern"),
+        (("--zone", "JST"), "--pattern"),
+        (("--pattern", "%m%d%H%M.png"), "whole date"),
+        (("--pattern", "%Y%m%d%H%M.png"), "Not one of the 300 frames follows"),
+        (("--pattern", "%Y%m%d.png", "--season-start", "2015-11-01"), "--season-start"),
         (("--pattern", "%Y%m%d.png", "--zone", "Japan/Nagaoka"), "Time zone"),
     ],
 )
@@ -217,12 +220,17 @@ def test_bad_frames_cost_themselves_and_are_named_with_the_reason(server: str, t
     for name, (data, _) in bad.items():
         (folder / name).write_bytes(data)
     write_png(folder / "bad_tiny.png", 1, 1, 1)
-    (folder / "bad_gone.png").symlink_to(folder / "pr2hse00000.png")
+    (folder / "bad_gone.png").symlink_to(folder / "nowhere.png")
+    (folder / "bad_loop.png").symlink_to(folder / "bad_loop.png")
+    (folder / "folder.png").mkdir()
+    os.mkfifo(folder / "pipe.png")
     out = tmp_path / "r.csv"
     done = client("classify", folder, "--server", server, "--out", out)
     assert done.returncode == 0, done.stderr
     rows = {row["file"]: row for row in rows_of(out)}
-    assert len(rows) == 26
+    assert len(rows) == 27
+    assert "no such file" in rows["bad_gone.png"]["error"]
+    assert "symbolic links" in rows["bad_loop.png"]["error"]
     for name, (_, reason) in bad.items():
         assert reason in rows[name]["error"]
         assert rows[name]["label"] == ""

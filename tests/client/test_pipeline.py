@@ -114,7 +114,7 @@ def test_a_server_that_refuses_everything_is_not_asked_700_times(season: tuple[P
         calls.append(len(images))
         raise Refuse(grpc.StatusCode.INVALID_ARGUMENT, "no")
 
-    with stand_in(answer) as target, pytest.raises(ContractError, match=f"first {pipeline.REFUSED_LIMIT} frames"):
+    with stand_in(answer) as target, pytest.raises(ContractError, match=f"{pipeline.REFUSED_LIMIT} frames in a row"):
         classify(target, *season)
     assert len(calls) < 200
 
@@ -196,13 +196,13 @@ def test_a_frame_replaced_again_and_again_while_it_is_read_is_whole_or_named(tmp
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(bad=st.sets(st.integers(0, 199), max_size=200), missing=st.sets(st.integers(0, 199), max_size=20))
+@given(bad=st.sets(st.integers(0, 199), max_size=25), missing=st.sets(st.integers(0, 199), max_size=20))
 def test_whatever_is_bad_every_frame_has_its_place(
     season: tuple[Path, list[str]], expected: np.ndarray, bad: set[int], missing: set[int]
 ) -> None:
     folder, names = season[0], season[1][:200]
     wanted = [f"gone{n}.png" if n in missing else name for n, name in enumerate(names)]
-    poison = {round(float(expected[n, 0]), 6) for n in bad if n >= 8}  # the server takes some of the first batch
+    poison = {round(float(expected[n, 0]), 6) for n in bad}
 
     def answer(images: np.ndarray) -> np.ndarray:
         if len(images) > 1 or round(float(brightness(images)[0, 0]), 6) in poison:

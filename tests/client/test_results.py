@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import fcntl
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -28,8 +30,7 @@ def prediction(name: str, p: float | None, error: str = "") -> Prediction:
 
 
 def write(path: Path, predictions: list[Prediction], *, finish: bool = True) -> None:
-    with ResultFile(path, CODES, IDENTITY) as results:
-        results.keep([p.name for p in predictions])
+    with ResultFile(path, CODES, IDENTITY, [p.name for p in predictions]) as results:
         results.write(predictions, [""] * len(predictions))
         if finish:
             results.finish()
@@ -74,24 +75,115 @@ def test_of_a_damaged_partial_file_only_good_rows_are_kept(tmp_path_factory, cut
             data[position] = value
     partial.write_bytes(data[: max(cut, 1)])
     header_is_whole = bytes(data[: max(cut, 1)]).startswith(",".join(IDENTITY.columns).encode() + b"\n")
-    with ResultFile(path, CODES, IDENTITY) as results:
-        if not header_is_whole:
-            with pytest.raises(ConfigError, match="--no-resume"):
-                results.keep(names)
-            return
-        kept = results.keep(names)
-        results.write(predictions[kept:], [""] * (20 - kept))
+    if not header_is_whole:
+        with pytest.raises(ConfigError, match="--no-resume"):
+            ResultFile(path, CODES, IDENTITY, names)
+        return
+    with ResultFile(path, CODES, IDENTITY, names) as results:
+        results.write(predictions[results.kept :], [""] * (20 - results.kept))
         results.finish()
     _, rows = read_results(path)
     assert [row.file for row in rows] == names
 
 
-def test_a_partial_file_without_its_identity_is_not_trusted(tmp_path: Path) -> None:
+def test_a_partial_file_without_its_identity_is_not_dropped_unasked(tmp_path: Path) -> None:
     path = tmp_path / "r.csv"
     write(path, [prediction("a.png", 0.5)], finish=False)
-    (tmp_path / "r.csv.run.json").unlink()
-    with ResultFile(path, CODES, IDENTITY) as results:
-        assert results.keep(["a.png"]) == 0
+    (tmp_path / "r.csv.partial.json").unlink()
+    with pytest.raises(ConfigError, match="--no-resume"):
+        ResultFile(path, CODES, IDENTITY, ["a.png"])
+    with ResultFile(path, CODES, IDENTITY, ["a.png"], resume=False) as results:
+        assert results.kept == 0
+
+
+def test_a_finished_file_is_continued_only_by_a_run_of_its_own_kind(tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    write(path, [prediction("a.png", 0.5)])
+    before = path.read_bytes()
+    for other in (
+        replace(IDENTITY, folder="/other"),
+        replace(IDENTITY, version=8),
+        replace(IDENTITY, time_rule="%Y%m%d.png"),
+    ):
+        with pytest.raises(ConfigError, match="--overwrite"):
+            ResultFile(path, CODES, other, ["a.png"])
+    with pytest.raises(ConfigError, match="--overwrite"):
+        ResultFile(path, CODES, IDENTITY, ["a.png"], resume=False)
+    with pytest.raises(ConfigError, match="1 rows of frames that are no longer in the folder"):
+        ResultFile(path, CODES, IDENTITY, ["b.png"])
+    assert path.read_bytes() == before
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["r.csv", "r.csv.run.json"]
+    with ResultFile(path, CODES, IDENTITY, ["a.png", "b.png"]) as results:
+        assert results.kept == 1
+
+
+def test_a_killed_overwrite_continues_with_the_same_command(tmp_path: Path) -> None:
+    path, names = tmp_path / "r.csv", ["a.png", "b.png"]
+    write(path, [prediction("a.png", 0.1), prediction("b.png", 0.1)])
+    with ResultFile(path, CODES, IDENTITY, names, overwrite=True) as results:
+        assert results.kept == 0
+        results.write([prediction("a.png", 0.9)], [""])
+    with ResultFile(path, CODES, IDENTITY, names, overwrite=True) as results:
+        assert results.kept == 1
+
+
+@pytest.mark.parametrize(("may_work_now", "kept"), [(False, 3), (True, 1)])
+def test_a_row_of_a_frame_that_was_repaired_is_not_kept(tmp_path: Path, may_work_now: bool, kept: int) -> None:
+    path = tmp_path / "r.csv"
+    write(path, [prediction("a.png", 0.5), prediction("b.png", None, "is empty"), prediction("c.png", 0.5)])
+    asked = []
+
+    def still_bad(name: str, error: str) -> bool:
+        asked.append((name, error))
+        return not may_work_now
+
+    with ResultFile(path, CODES, IDENTITY, ["a.png", "b.png", "c.png"], still_bad=still_bad) as results:
+        assert results.kept == kept
+    assert asked == [("b.png", "is empty")]
+
+
+def test_nothing_but_a_result_file_is_ever_replaced(tmp_path: Path) -> None:
+    labels = tmp_path / "labels.csv"
+    labels.write_text("file,label\na.png,SY\n")
+    for target, complaint in (
+        (labels, "never overwritten"),
+        (tmp_path, "received a folder"),
+        (Path("/dev/full"), "device"),
+    ):
+        with pytest.raises(ConfigError, match=complaint):
+            ResultFile(target, CODES, IDENTITY, ["a.png"], resume=False, overwrite=True)
+    assert labels.read_text().startswith("file,label")
+    assert list(tmp_path.iterdir()) == [labels]
+
+
+def test_a_run_that_ends_while_another_waits_keeps_its_results(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second opens the partial file, the first renames it to its result, then the second gets the lock."""
+    path = tmp_path / "r.csv"
+    first = ResultFile(path, CODES, IDENTITY, ["a.png"])
+    first.write([prediction("a.png", 0.5)], [""])
+    lock = fcntl.flock
+
+    def finish_first(file: object, mode: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", lock)
+        first.finish()
+        first.__exit__()
+        lock(file, mode)
+
+    monkeypatch.setattr(fcntl, "flock", finish_first)
+    with ResultFile(path, CODES, IDENTITY, ["a.png"]) as second:
+        assert second.kept == 1
+    assert [row.file for row in read_results(path)[1]] == ["a.png"]
+
+
+@pytest.mark.parametrize(("cell", "value"), [("0.500000,0.500000", "nan,0.5"), (",A,", ",ZZ,")])
+def test_impossible_values_are_no_rows(tmp_path: Path, cell: str, value: str) -> None:
+    path = tmp_path / "r.csv"
+    write(path, [prediction("a.png", 0.5)])
+    path.write_text(path.read_text().replace(cell, value))
+    with pytest.raises(ConfigError, match="line 2"):
+        list(read_results(path)[1])
 
 
 def test_a_foreign_csv_is_no_result_file(tmp_path: Path) -> None:

@@ -193,10 +193,30 @@ def test_an_unfinished_run_of_another_folder_is_not_continued(season: Path, serv
     other = write_frames(tmp_path / "other", 5)
     refused = client("classify", other, "--server", server, "--out", out)
     assert refused.returncode == 2
-    assert "unfinished run of another kind" in refused.stderr
+    assert "r.csv.partial is of another run" in refused.stderr
     assert "--no-resume" in refused.stderr
     assert client("classify", other, "--server", server, "--out", out, "--no-resume").returncode == 0
     assert len(rows_of(out)) == 5
+
+
+def test_two_winters_with_the_same_names_do_not_share_results(server: str, tmp_path: Path) -> None:
+    first, second = write_frames(tmp_path / "2014" / "png", 8), write_frames(tmp_path / "2015" / "png", 8)
+    out = tmp_path / "png.csv"
+    assert client("classify", first, "--server", server, "--out", out).returncode == 0
+    refused = client("classify", second, "--server", server, "--out", out)
+    assert refused.returncode == 2
+    assert "2014" in refused.stderr
+    assert "--overwrite" in refused.stderr
+
+
+def test_a_repaired_frame_is_classified_by_the_next_run(server: str, tmp_path: Path) -> None:
+    folder, out = write_frames(tmp_path / "season", 8), tmp_path / "r.csv"
+    good = (folder / "pr2hse00003.png").read_bytes()
+    (folder / "pr2hse00003.png").write_bytes(good[:100])
+    assert client("classify", folder, "--server", server, "--out", out, "--strict").returncode == 1
+    (folder / "pr2hse00003.png").write_bytes(good)
+    assert client("classify", folder, "--server", server, "--out", out, "--strict").returncode == 0
+    assert all(row["label"] for row in rows_of(out))
 
 
 def test_two_runs_cannot_write_one_file(season: Path, server: str, tmp_path: Path) -> None:

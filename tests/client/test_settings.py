@@ -36,3 +36,18 @@ def test_a_bad_config_file_is_named(config: Path, text: str, complaint: str) -> 
     with pytest.raises(ConfigError, match=complaint) as caught:
         find_server(None)
     assert str(config) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "server", ["localhost", "http://localhost:8500", "embeded:models", "localhost:", "embedded:"]
+)
+def test_an_address_that_is_none_is_refused(config: Path, server: str) -> None:
+    with pytest.raises(ConfigError, match="expected HOST:PORT or embedded:FOLDER"):
+        find_server(server)
+
+
+@pytest.mark.parametrize(
+    "server", ["localhost:8500", "[::1]:8500", "unix:/run/s.sock", "dns:///radar:8500", "embedded:m"]
+)
+def test_addresses_of_every_kind_are_taken(config: Path, server: str) -> None:
+    assert find_server(server) == (server, "--server")

@@ -125,7 +125,7 @@ def test_an_impossible_date_is_an_error(name):
         ({"pattern": "{index}_{index}.png"}, "expected a date such as"),
         ({"pattern": "%Y{index}.png"}, "expected a date such as"),
         ({"pattern": "{index:5d}.png"}, "expected a date such as"),
-        ({"pattern": "%Y%m.png"}, "expected a whole date with %d or %j, received '%Y%m.png'"),
+        ({"pattern": "%Y%m.png"}, "expected a whole date such as %Y%m%d%H%M, received '%Y%m.png'"),
         ({"pattern": "%Y%m%d%%.png"}, "received"),
         ({"pattern": "{a}{index}.png", "start": START, "cadence_minutes": 10}, "received"),
         ({"pattern": "{index}.png"}, "needs the season's start and cadence: .* --season-start .* --cadence 10"),
