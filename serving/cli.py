@@ -4,7 +4,14 @@ import typer
 
 from serving.model_server.command import model_server
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Serve models.")
+app = typer.Typer(
+    name="serving",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # rich's table cuts TensorFlow Serving's long flag names at 80 columns
+    help="Serve models.",
+)
 app.command("model-server")(model_server)
 
 

@@ -29,7 +29,7 @@ Server = Annotated[
         help="Model server; or embedded:MODELS to start one for this command.",
     ),
 ]
-Out = Annotated[Path, typer.Option("--out", "-o", help="PNG file to write.")]
+Out = Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="Picture to write: .png, .pdf or .svg.")]
 Results = Annotated[Path, typer.Argument(help="Result file of `client classify`.", show_default=False)]
 
 
@@ -50,7 +50,9 @@ def synth(
     year: Annotated[int, typer.Option(help="The winter begins on 1 November of this year.")] = 2015,
     height: Annotated[int, typer.Option(min=64, help="Rows of a frame.")] = 400,
     width: Annotated[int, typer.Option(min=64, help="Columns of a frame.")] = 400,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the frames of an earlier run.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an earlier synthetic winter; real frames are never removed.")
+    ] = False,
 ) -> None:
     """Make a labelled synthetic winter, to try the system with.
 
@@ -73,7 +75,7 @@ def synth(
                 overwrite=overwrite,
                 progress=display.advance,
             )
-    except (SnowmodeError, ValueError) as error:
+    except (SnowmodeError, OSError, ValueError) as error:
         _fail(error)
     counts = ", ".join(f"{code} {count:,}" for code, count in summary.modes.items())
     _say(f"{summary.frames:,} frames of {summary.events:,} events in {folder}: {counts}")
@@ -124,7 +126,7 @@ def run(
                 report=display.epoch,
                 tick=display.step,
             )
-    except SnowmodeError as error:
+    except (SnowmodeError, OSError, ValueError) as error:
         _fail(error)
     for name, value in result.card.metrics.items():
         _say(f"  {name.replace('_', ' ')}: {value}")
@@ -229,11 +231,23 @@ def _draw(server: str, out: Path, make: Callable[..., None]) -> None:
     from serving.protocol.embedded import server_at
 
     try:
+        _check_out(out)
         with server_at(server) as target, Connection(target) as connection:
             make(connection.describe(), connection)
-    except SnowmodeError as error:
+    except (SnowmodeError, OSError, ValueError) as error:
         _fail(error)
     _say(f"Written: {out}")
+
+
+def _check_out(out: Path) -> None:
+    """Refuses a picture that cannot be written before a server is started for it."""
+    from training.errors import TrainingError
+    from training.pictures import SUFFIXES
+
+    if out.suffix.lower() not in SUFFIXES:
+        raise TrainingError(f"--out: expected a file that ends in {', '.join(SUFFIXES)}, received {str(out)!r}")
+    if not out.parent.is_dir():
+        raise TrainingError(f"--out: expected a file in a folder that exists, received {str(out)!r}; make it first")
 
 
 def _quiet_tensorflow() -> None:

@@ -45,6 +45,11 @@ def main() -> None:
     )
 
     _title("3. The other winter, classified by a model server of this machine")
+    print(
+        "The synthetic winter is drawn in stretches of one to three days, on purpose: "
+        "the frames between them are reported as missing.\n",
+        flush=True,
+    )
     with server_at(f"embedded:{models}") as target:
         os.environ["SNOWMODE_SERVER"] = target
         results = base / f"{TEST}.csv"

@@ -74,7 +74,7 @@ def fit(
     log: Path,
     report: Callable[[int, int, dict[str, float]], None],
     tick: Callable[[int, int, int], None] = lambda *_: None,
-) -> None:
+) -> tuple[int, float]:
     """Trains a network in place.
 
     Args:
@@ -87,6 +87,9 @@ def fit(
         log: JSON-lines file of metrics.
         report: See `MetricsLog`.
         tick: See `StepTicker`.
+
+    Returns:
+        The epoch (from 1) with the lowest validation loss, and that loss. With `patience` its weights are kept.
     """
     images, classes = training
     if recipe.augment.kind == "nakai2022":
@@ -107,7 +110,7 @@ def fit(
     )
     held_out = tf.data.Dataset.from_tensor_slices((validation[0].astype(np.float32), validation[1])).batch(256)
     with log.open("w", encoding="utf-8") as file:
-        network.model.fit(
+        history = network.model.fit(
             batches,
             epochs=recipe.fit.epochs,
             steps_per_epoch=steps,
@@ -116,6 +119,10 @@ def fit(
             shuffle=False,  # the batches are shuffled already
             verbose=0,
         )
+    losses = history.history["val_loss"]
+    # A loss that is no number is never the lowest; early stopping sees it the same way.
+    best = min(range(len(losses)), key=lambda n: math.inf if math.isnan(losses[n]) else losses[n])
+    return best + 1, float(losses[best])
 
 
 def predict_logits(network: Network, images: NDArray[np.uint8]) -> NDArray[np.float32]:

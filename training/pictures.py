@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from radar import frames
+from radar.errors import FrameError
 from radar.frames import Box
 from serving.protocol.connection import Connection, ServedModel
 from serving.protocol.contract import EXPLAIN, GRADCAM, PROBABILITIES, ModelCard
@@ -23,6 +25,9 @@ from training.errors import LabelsError
 mpl.rcParams.update({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "figure.dpi": 150})
 
 CREDIT = {"color": "0.45", "fontsize": 7.5}
+SYNTHETIC_NOTE = "Synthetic frames: no statement about real snow."
+SUFFIXES = (".png", ".pdf", ".svg")
+"""Formats a picture can be written in."""
 
 
 def learning_curve(metrics_file: Path, out: Path, *, title: str) -> None:
@@ -85,7 +90,7 @@ def confusion(counts: NDArray[np.integer], card: ModelCard, out: Path, *, title:
         fontsize=8.5,
     )
     if card.synthetic:
-        figure.supxlabel("Synthetic frames: no statement about real snow.", x=0.01, ha="left", **CREDIT)
+        figure.supxlabel(SYNTHETIC_NOTE, x=0.01, ha="left", **CREDIT)
     figure.savefig(out)
 
 
@@ -103,6 +108,8 @@ def read_predictions(results: Path) -> list[dict[str, str]]:
             return [row for row in reader if row["label"]]
     except OSError as error:
         raise LabelsError(f"{results}: cannot be read: {error.strerror}") from error
+    except csv.Error as error:
+        raise LabelsError(f"{results}: cannot be read as CSV: {error}") from error
 
 
 def count_pairs(results: Path, labels: Path, codes: Sequence[str]) -> NDArray[np.int64]:
@@ -122,8 +129,9 @@ def count_pairs(results: Path, labels: Path, codes: Sequence[str]) -> NDArray[np
     try:
         with labels.open(encoding="utf-8-sig", newline="") as file:
             observed = {row["file"]: row["label"] for row in csv.DictReader(file)}
-    except (OSError, KeyError) as error:
-        raise LabelsError(f"{labels}: expected a CSV with the columns file and label: {error}") from error
+    except (OSError, KeyError, UnicodeDecodeError, csv.Error) as error:
+        reason = f"{error} missing" if isinstance(error, KeyError) else getattr(error, "strerror", None) or error
+        raise LabelsError(f"{labels}: expected a CSV in UTF-8 with the columns file and label: {reason}") from error
     counts = np.zeros((len(codes), len(codes)), np.int64)
     for row in read_predictions(results):
         label = observed.get(row["file"])
@@ -165,6 +173,8 @@ def contact_sheet(results: Path, folder: Path, card: ModelCard, out: Path, *, co
             for spine in axes.spines.values():
                 spine.set(visible=True, color=mode.color, linewidth=1.6)
         grid[k][0].set_ylabel(f"{mode.code}\n{len(of_mode):,}", color=mode.color, fontweight="bold", fontsize=10)
+    note = "Times in UTC; the number is the probability of the mode."
+    figure.supxlabel(_with_synthetic_note(note, card), x=0.01, ha="left", **CREDIT)
     figure.savefig(out)
 
 
@@ -180,7 +190,9 @@ def heat_maps(frame: Path, served: ServedModel, connection: Connection, out: Pat
         out: PNG.
     """
     card = served.card
-    answer = connection.call(EXPLAIN, frames.load(frame, card.input.frame_rule())[np.newaxis])
+    with _naming(frame):
+        pixels = frames.load(frame, card.input.frame_rule())
+    answer = connection.call(EXPLAIN, pixels[np.newaxis])
     maps, table = answer[GRADCAM][0], answer[PROBABILITIES][0]
     picture = _shown(frame, card)
     peak = float(maps.max())
@@ -207,12 +219,26 @@ def heat_maps(frame: Path, served: ServedModel, connection: Connection, out: Pat
             spine.set(visible=True, color="0.7")
     figure.colorbar(shown, ax=others, shrink=0.75, pad=0.01, label="share of the largest value")
     note = f"Grad-CAM of the logits, one scale for all; largest value {peak:.3g} (logit). A heat map is not a reason."
-    figure.supxlabel(note, x=0.01, ha="left", **CREDIT)
+    figure.supxlabel(_with_synthetic_note(note, card), x=0.01, ha="left", **CREDIT)
     figure.savefig(out)
+
+
+def _with_synthetic_note(note: str, card: ModelCard) -> str:
+    return f"{note} {SYNTHETIC_NOTE}" if card.synthetic else note
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Puts a frame's name before what is wrong with it."""
+    try:
+        yield
+    except FrameError as error:
+        raise FrameError(f"{path} {error}") from error
 
 
 def _shown(path: Path, card: ModelCard) -> NDArray[np.uint8]:
     """Gives a frame for the eye: its crop, at full resolution."""
-    picture = frames.decode(frames.read(path), no_echo=card.input.no_echo)
+    with _naming(path):
+        picture = frames.decode(frames.read(path), no_echo=card.input.no_echo)
     crop = card.input.frame_rule().crop or Box(0, 0, *picture.shape[:2])
     return picture[crop.top : crop.top + crop.height, crop.left : crop.left + crop.width]

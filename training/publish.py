@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import secrets
 import shutil
+import tempfile
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -16,6 +17,26 @@ from training.errors import TrainingError
 def version_of(created: datetime) -> int:
     """Gives the version number of a model: its UTC stamp ``yyyymmddHHMM``."""
     return int(created.strftime("%Y%m%d%H%M"))
+
+
+def check_writable(folder: Path, option: str) -> None:
+    """Makes a folder and tries to write there, so that a run does not find out after the training.
+
+    Args:
+        folder: The folder.
+        option: Where the user chose it, such as ``--models``.
+
+    Raises:
+        TrainingError: It cannot be made or written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".probe-"):
+            pass
+    except OSError as error:
+        raise TrainingError(
+            f"{folder}: cannot write there: {error.strerror or error}; choose another folder with {option}"
+        ) from error
 
 
 def publish(base: Path, version: int, make: Callable[[Path], None]) -> Path:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterator
+from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from serving.protocol.contract import PixelBox
 from training.errors import RecipeError
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 
 class _Table(BaseModel):
@@ -39,12 +44,13 @@ class DataTable(_Table):
     Attributes:
         per_mode: At most so many frames a mode, drawn at random; 0 takes all.
         split: ``event`` keeps whole events on one side; ``frame`` draws single frames, which flatters.
-        validation_share: Share of the frames (about) that validates.
+        validation_share: Share of the frames (about) that validates; outside 0.05 to 0.5 one side has too few of
+            some mode.
     """
 
     per_mode: int = Field(default=0, ge=0)
     split: Literal["event", "frame"] = "event"
-    validation_share: float = Field(default=0.2, gt=0, lt=1)
+    validation_share: float = Field(default=0.2, ge=0.05, le=0.5)
 
 
 class AugmentTable(_Table):
@@ -117,11 +123,27 @@ def load_recipe(name: str, overrides: list[str] | None = None) -> Recipe:
     try:
         return Recipe.model_validate(table)
     except ValidationError as error:
-        problems = [
-            f"  {'.'.join(map(str, e['loc']))}: {e['msg']} (received {e['input']!r})"
-            for e in error.errors(include_url=False)
-        ]
+        problems = [f"  {_problem(details)}" for details in error.errors(include_url=False)]
         raise RecipeError(f"Recipe {name!r} cannot be used:\n" + "\n".join(problems)) from error
+
+
+def _problem(details: ErrorDetails) -> str:
+    key = ".".join(map(str, details["loc"]))
+    received = f"(received {details['input']!r})"
+    if details["type"] != "extra_forbidden":
+        return f"{key}: {details['msg']} {received}"
+    named = ".".join(part for part in details["loc"] if isinstance(part, str))
+    close = get_close_matches(named, list(_keys(Recipe)), n=1)
+    return f"{key}: unknown key {received}" + (f"; did you mean {close[0]}?" if close else "")
+
+
+def _keys(table: type[BaseModel], above: str = "") -> Iterator[str]:
+    """Lists every key a table may hold, as `--set` would write it."""
+    for name, field in table.model_fields.items():
+        yield above + name
+        for kind in (field.annotation, *get_args(field.annotation)):
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                yield from _keys(kind, f"{above}{name}.")
 
 
 def _read(name: str) -> dict[str, Any]:

@@ -70,7 +70,8 @@ def run(
         tick: Called after each step; see `training.fit.StepTicker`.
 
     Raises:
-        TrainingError: Unusable labels, or a model that fails the release gate; nothing is published then.
+        TrainingError: Unusable labels, folders that cannot be written to, or a model that fails the release gate;
+            nothing is published then.
     """
     created = datetime.now(UTC)
     keras.utils.set_random_seed(seed)
@@ -81,6 +82,8 @@ def run(
     size = {"height": entry.height, "width": entry.width}
     rule = entry.frame_rule()
     labels = read_labels(folders, codes)
+    publish.check_writable(models / contract.MODEL_NAME, "--models")
+    publish.check_writable(runs, "--runs")
     if recipe.data.per_mode:
         labels = draw_per_mode(labels, recipe.data.per_mode, seed)
     data = load_frames(labels, codes, rule, say)
@@ -104,7 +107,7 @@ def run(
     # Weights.
     network = architectures.build(recipe.architecture, **size, modes=len(codes))
     say(f"{recipe.architecture}: {network.model.count_params():,} weights")
-    fit(
+    best, loss = fit(
         network,
         recipe,
         training,
@@ -115,6 +118,8 @@ def run(
         report=report,
         tick=tick,
     )
+    kept = f"weights of epoch {best} kept" if recipe.fit.patience else "weights of the last epoch kept"
+    say(f"Lowest validation loss {loss:.4f} in epoch {best}; {kept}")
 
     # Calibration and scores.
     logits = predict_logits(network, validation[0])
@@ -193,6 +198,10 @@ def _caveats(recipe: Recipe, folders: Sequence[Path], events: int) -> tuple[str,
         caveats.append(RANDOM_SPLIT_CAVEAT)
     elif events < FEW_EVENTS:
         caveats.append(f"Validated on {events} events only: too few for a score to be trusted.")
+    chosen = "Epoch, temperature" if recipe.fit.patience else "Temperature"
+    caveats.append(
+        f"{chosen} and threshold were chosen on the validation frames, so their scores are a little too good."
+    )
     caveats.append("The wind is not in the picture: bands along and across it cannot be told apart by rule.")
     return tuple(caveats)
 

@@ -5,4 +5,11 @@ import typer
 from serving.model_server.command import model_server
 
 if __name__ == "__main__":
-    typer.run(model_server)
+    app = typer.Typer(
+        add_completion=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,  # rich's table cuts TensorFlow Serving's long flag names at 80 columns
+    )
+    app.command()(model_server)
+    app()

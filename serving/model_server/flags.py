@@ -12,7 +12,8 @@ class Settings:
     """The flags of `serving model-server`, checked.
 
     Raises:
-        ConfigurationError: if two of them contradict each other, or the base path cannot be one.
+        ConfigurationError: if two of them contradict each other, the base path cannot be one, or the port file
+            cannot be written.
     """
 
     model_base_path: Path
@@ -41,6 +42,8 @@ class Settings:
             )
         if (self.model_base_path / "saved_model.pb").is_file():
             raise ConfigurationError(_leaf_given(self.model_base_path))
+        if self.port_file is not None:
+            _check_port_file(self.port_file)
 
     @property
     def intra_op_threads(self) -> int:
@@ -51,6 +54,18 @@ class Settings:
     def inter_op_threads(self) -> int:
         """Operations at a time; 0 lets TensorFlow choose."""
         return self.tensorflow_inter_op_parallelism or self.tensorflow_session_parallelism
+
+
+def _check_port_file(path: Path) -> None:
+    if not path.parent.is_dir():
+        reason = "the folder does not exist; make it first"
+    elif path.is_dir():
+        reason = "that is a folder; give the name of a file in it"
+    elif not os.access(path.parent, os.W_OK | os.X_OK):
+        reason = "the folder cannot be written to; choose another"
+    else:
+        return
+    raise ConfigurationError(f"--port_file={path}: expected a file that can be written, but {reason}")
 
 
 def _leaf_given(path: Path) -> str:

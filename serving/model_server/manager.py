@@ -277,7 +277,8 @@ class VersionManager:
         now = time.monotonic()
         if text != self._complaint or now - self._complained_at >= _COMPLAIN_EVERY:
             self._complaint, self._complained_at = text, now
-            _log.warning("%s", text)
+            waiting = not self._served and self._settings.file_system_poll_wait_seconds
+            _log.warning("%s%s", text, " (the port stays closed until there is a version)" if waiting else "")
 
 
 def _check_named(spec: wire.ModelSpec) -> None:

@@ -4,6 +4,7 @@ The port opens when a version answers, and not before: an open port means a usab
 running calls finish. TensorFlow is imported on the way, after everything that can be refused without it.
 """
 
+import errno
 import logging
 import os
 import signal
@@ -53,8 +54,7 @@ def run(settings: Settings, announce: Callable[[str], None]) -> int:
     try:
         if settings.port_file is not None:
             settings.port_file.unlink(missing_ok=True)  # of a server that was killed
-        if settings.port:
-            _check_port_is_free(settings)
+        _check_address(settings)
         manager = _start_manager(settings)
         if not stop.wait_unless(manager.is_ready):
             return _leave(manager, settings, 0)
@@ -121,10 +121,17 @@ def _open(settings: Settings, manager: "VersionManager") -> tuple[grpc.Server, "
     health.add_to(server)
     try:
         port = server.add_insecure_port(_address(settings.host, settings.port))
-        if settings.grpc_socket_path:
-            server.add_insecure_port(f"unix:{settings.grpc_socket_path}")
     except RuntimeError as error:
-        raise _cannot_listen(settings, str(error)) from error
+        # The address was good and the port free before TensorFlow was imported.
+        raise _cannot_listen(settings, str(error), errno.EADDRINUSE) from error
+    if settings.grpc_socket_path:
+        try:
+            server.add_insecure_port(f"unix:{settings.grpc_socket_path}")
+        except RuntimeError as error:
+            raise ConfigurationError(
+                f"Cannot listen on --grpc_socket_path={settings.grpc_socket_path}: {error}. Expected a path in a "
+                "folder that exists, of up to 107 bytes, that no running server uses."
+            ) from error
     server.start()
     if settings.port_file is not None:
         _write_whole(settings.port_file, f"{port}\n")
@@ -132,22 +139,29 @@ def _open(settings: Settings, manager: "VersionManager") -> tuple[grpc.Server, "
     return server, health, where
 
 
-def _check_port_is_free(settings: Settings) -> None:
-    """Says so before TensorFlow takes seconds to import, not after."""
+def _check_address(settings: Settings) -> None:
+    """Says that host or port cannot be had before TensorFlow takes seconds to import, not after."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((settings.host, settings.port))
-        except OSError as error:
-            raise _cannot_listen(settings, error.strerror or str(error)) from error
+    except UnicodeError as error:  # a text that can be no host name, such as "a..b"
+        raise _cannot_listen(settings, str(error), None) from error
+    except OSError as error:
+        # A name that cannot be resolved has a number of its own series, which overlaps with those of errno.
+        number = None if isinstance(error, socket.gaierror) else error.errno
+        raise _cannot_listen(settings, error.strerror or str(error), number) from error
 
 
-def _cannot_listen(settings: Settings, reason: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"Cannot listen on port {settings.port} of {settings.host}: {reason}. Is another model server running? "
-        "Choose another port with --port, or any free one with --port=0."
-    )
+def _cannot_listen(settings: Settings, reason: str, number: int | None) -> ConfigurationError:
+    if number == errno.EADDRINUSE:
+        advice = "Is another model server running? Choose another port with --port, or any free one with --port=0."
+    elif number == errno.EACCES:
+        advice = "Choose a port above 1023 with --port, or any free one with --port=0."
+    else:
+        advice = "Give an address of this machine with --host; 0.0.0.0 listens on all of them."
+    return ConfigurationError(f"Cannot listen on port {settings.port} of {settings.host}: {reason}. {advice}")
 
 
 def _address(host: str, port: int) -> str:

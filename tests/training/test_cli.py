@@ -31,7 +31,7 @@ def test_recipes_are_listed_with_their_first_words():
     ("words", "message"),
     [
         (["--recipe", "none"], "expected one of nakai2022, radar"),
-        (["--set", "fit.epoch=5"], "fit.epoch: Extra inputs are not permitted"),
+        (["--set", "fit.epoch=5"], "fit.epoch: unknown key (received 5); did you mean fit.epochs?"),
         (["--set", "fit.epochs"], "expected key=value"),
         ([], "labels.csv: cannot be read: No such file or directory"),
     ],
@@ -60,6 +60,16 @@ def test_the_gate_ends_with_1_for_what_is_no_model(tmp_path, exported):
     result = run("gate", tmp_path)
     assert ended(result, 1)
     assert f"Error: {tmp_path} must not be published" in result.output
+
+
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [("x.txt", "expected a file that ends in .png, .pdf, .svg"), ("none/x.png", "expected a file in a folder")],
+)
+def test_a_picture_that_cannot_be_written_is_refused_before_there_is_a_server(tmp_path, out, message):
+    result = run("draw", "heat-maps", "x.png", "--server", f"embedded:{tmp_path}", "--out", tmp_path / out)
+    assert ended(result, 2)
+    assert f"Error: --out: {message}" in result.output
 
 
 def test_a_synthetic_winter_is_made_once(tmp_path):

@@ -32,7 +32,9 @@ def frames():
 def trained(frames, log, chosen, *, seed, report=lambda *_: None):
     network = toy_network(seed)
     held_out = frames[0][:20], frames[1][:20]
-    fit(network, chosen, frames, held_out, no_echo=UNDER, seed=seed, log=log, report=report)
+    best, loss = fit(network, chosen, frames, held_out, no_echo=UNDER, seed=seed, log=log, report=report)
+    losses = [json.loads(line)["val_loss"] for line in log.read_text().splitlines()]
+    assert losses[best - 1] == min(losses) == pytest.approx(loss, abs=1e-6)
     return network
 
 

@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
+from google.protobuf.message import DecodeError
 
 from serving.protocol import contract
 from tests.benchmarks.material import card_for
@@ -219,6 +220,29 @@ def test_what_is_no_model_is_refused(tmp_path, toy):
             (tmp_path / "saved_model.pb").write_bytes(content)
         with pytest.raises(GateError, match="must not be published"):
             gate.check(tmp_path, card_for(toy, "toy", 16), np.zeros((2, 16, 16, 3), np.uint8))
+
+
+@pytest.mark.usefixtures("without_child")
+def test_a_damaged_graph_is_refused(tmp_path, sound, images):
+    folder, card, _ = sound
+    copy = tmp_path / "1"
+    shutil.copytree(folder, copy)
+    graph = copy / "saved_model.pb"
+    whole = graph.read_bytes()
+    graph.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(GateError, match=r"1 must not be published:\n  load: "):
+        gate.check(copy, card, images)
+
+
+@pytest.mark.usefixtures("without_child")
+def test_whatever_a_check_ends_with_is_named(sound, images, monkeypatch):
+    def damaged(folder):
+        raise DecodeError("Error parsing message")
+
+    folder, card, _ = sound
+    monkeypatch.setattr(gate, "_operations", damaged)
+    with pytest.raises(GateError, match=r"published:\n  operations: DecodeError: Error parsing message$"):
+        gate.check(folder, card, images)
 
 
 def test_every_malformed_input_is_malformed_and_the_shapes_that_kill_servers_are_among_them():

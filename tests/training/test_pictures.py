@@ -10,11 +10,14 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from radar.errors import FrameError
 from serving.protocol.connection import Connection
 from tests.conftest import write_frames
 from tests.serving.stand_in import CARD
 from training import pictures
 from training.errors import LabelsError
+
+SYNTHETIC = CARD.model_copy(update={"synthetic": True})
 
 
 @pytest.fixture
@@ -55,6 +58,10 @@ def test_files_with_nothing_in_common_are_refused(tmp_path: Path) -> None:
     results = write_results(tmp_path / "r.csv", {"1": "A"})
     with pytest.raises(LabelsError, match="no frame in common"):
         pictures.count_pairs(results, write_labels(tmp_path / "l.csv", {"2": "A"}), ("A", "B"))
+    for content in (b"\x89PNG\r\n\x1a\n\xff", b"file,label\n" + b"x" * 200_000, b"file\n1\n"):
+        (tmp_path / "binary").write_bytes(content)
+        with pytest.raises(LabelsError, match="binary: expected a CSV in UTF-8 with the columns file and label: "):
+            pictures.count_pairs(results, tmp_path / "binary", ("A", "B"))
     with pytest.raises(LabelsError, match="expected the columns"):
         pictures.read_predictions(tmp_path / "l.csv")
     with pytest.raises(LabelsError, match="cannot be read"):
@@ -62,8 +69,7 @@ def test_files_with_nothing_in_common_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_confusion_matrix_shows_counts_and_shares_and_the_caveat(tmp_path: Path, figures: list[Figure]) -> None:
-    card = CARD.model_copy(update={"synthetic": True})
-    pictures.confusion(np.array([[3, 1], [0, 0]]), card, tmp_path / "c.png", title="test")
+    pictures.confusion(np.array([[3, 1], [0, 0]]), SYNTHETIC, tmp_path / "c.png", title="test")
     shown = texts(figures[0])
     assert "3\n75%" in shown
     assert "1\n25%" in shown
@@ -81,6 +87,13 @@ def test_a_contact_sheet_shows_frames_of_every_mode(tmp_path: Path, figures: lis
     assert shown.count("11-01 00:10  0.75") == 4
     assert "A\n12" in shown
     assert "B\n0" in shown
+    assert "Times in UTC; the number is the probability of the mode." in shown
+    assert "Synthetic" not in shown
+    pictures.contact_sheet(results, folder, SYNTHETIC, tmp_path / "s.png", columns=4)
+    assert "the mode. Synthetic frames: no statement about real snow." in texts(figures[1])
+    (folder / "pr2hse00000.png").unlink()
+    with pytest.raises(FrameError, match=r"pr2hse00000\.png cannot be read: no such file"):
+        pictures.contact_sheet(results, folder, CARD, tmp_path / "s.png", columns=4)
 
 
 def test_heat_maps_of_all_modes_share_one_scale(server: str, tmp_path: Path, figures: list[Figure]) -> None:
@@ -88,6 +101,8 @@ def test_heat_maps_of_all_modes_share_one_scale(server: str, tmp_path: Path, fig
     with Connection(server) as connection:
         served = connection.describe()
         pictures.heat_maps(folder / "pr2hse00000.png", served, connection, tmp_path / "h.png")
+        with pytest.raises(FrameError, match=r"nope\.png cannot be read: no such file"):
+            pictures.heat_maps(folder / "nope.png", served, connection, tmp_path / "h.png")
     shown = texts(figures[0])
     assert all(f"{code}  p = " in shown for code in served.card.codes)
     assert "largest value" in shown

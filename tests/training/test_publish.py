@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from training.errors import GateError, TrainingError
-from training.publish import publish, version_of
+from training.publish import check_writable, publish, version_of
 
 VERSION = 202401010000
 
@@ -70,6 +70,14 @@ def test_a_folder_that_cannot_be_made_is_a_training_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(TrainingError, match=r"file/snowmode: cannot publish there: Not a directory"):
         publish(tmp_path / "file" / "snowmode", VERSION, fill)
+
+
+def test_a_folder_is_tried_before_a_run(tmp_path):
+    check_writable(tmp_path / "new" / "snowmode", "--models")
+    assert list((tmp_path / "new" / "snowmode").iterdir()) == []
+    (tmp_path / "file").write_text("")
+    with pytest.raises(TrainingError, match=r"file/snowmode: cannot write there: Not a directory; .* with --models"):
+        check_writable(tmp_path / "file" / "snowmode", "--models")
 
 
 def test_a_version_of_the_same_minute_gets_the_next_number_and_replaces_nothing(tmp_path):

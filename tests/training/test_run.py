@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import re
 
 import cv2
 import numpy as np
@@ -13,7 +14,7 @@ from serving.protocol import contract
 from serving.protocol.contract import ModelCard
 from training import gate
 from training import run as training_run
-from training.errors import GateError, LabelsError
+from training.errors import GateError, LabelsError, TrainingError
 from training.recipe import Recipe, load_recipe
 from training.session import SessionModel
 
@@ -44,6 +45,9 @@ def done(winter, tmp_path_factory):
 
 def test_a_run_publishes_one_version_that_passed_the_gate(done):
     result, said = done
+    assert re.search(
+        r"^Lowest validation loss [\d.]+ in epoch ([12]); weights of epoch \1 kept$", "\n".join(said), re.M
+    )
     base = result.published.parent
     assert base.name == contract.MODEL_NAME
     assert [path.name for path in base.iterdir()] == [result.published.name]
@@ -94,6 +98,7 @@ def test_the_card_says_what_was_done_and_warns(done):
     assert card.synthetic
     assert training_run.SYNTHETIC_CAVEAT in card.caveats
     assert training_run.RANDOM_SPLIT_CAVEAT not in card.caveats
+    assert "Epoch, temperature and threshold were chosen on the validation frames, so their" in " ".join(card.caveats)
     assert any("too few for a score to be trusted" in caveat for caveat in card.caveats)
     assert card.settings == {**load_recipe("radar", SMALL).model_dump(mode="json"), "seed": 1}
     assert card.codes == ("SY", "VX", "LT", "DM", "NO")
@@ -145,6 +150,7 @@ def test_a_model_that_fails_the_gate_is_not_published(winter, tmp_path, monkeypa
     # The original's way of splitting flatters, and its card says so.
     (card,) = cards
     assert training_run.RANDOM_SPLIT_CAVEAT in card.caveats
+    assert any(caveat.startswith("Temperature and threshold were chosen") for caveat in card.caveats)
     assert card.metrics["validation_by_frame_frames"] == 10
     assert (card.heat_map.height, card.heat_map.width) == (10, 10)
 
@@ -153,3 +159,14 @@ def test_unusable_labels_end_a_run_before_anything_is_written(tmp_path):
     with pytest.raises(LabelsError):
         run(load_recipe("radar"), tmp_path / "nowhere", tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_folders_that_cannot_be_written_to_end_a_run_before_frames_are_loaded(winter, tmp_path, monkeypatch):
+    monkeypatch.setattr(training_run, "load_frames", lambda *_: pytest.fail("too late"))
+    (tmp_path / "file").write_text("")
+    for taken, option in [("models", "--models"), ("runs", "--runs")]:
+        base = tmp_path / option
+        base.mkdir()
+        (base / taken).symlink_to(tmp_path / "file")
+        with pytest.raises(TrainingError, match=f"cannot write there: .*choose another folder with {option}"):
+            run(load_recipe("radar"), winter, base)

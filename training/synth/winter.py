@@ -7,10 +7,12 @@ import io
 import os
 import re
 import signal
+import tomllib
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
@@ -37,6 +39,8 @@ VERSION = 1
 
 NOTE = "These frames are synthetic: drawn by a program, they say nothing about skill on real snow."
 LABEL_FILE = "labels.csv"
+UNFINISHED_FILE = ".synthetic"
+"""Lies in the folder while a winter is made there, so that what a killed run left is not taken for real data."""
 
 _PATTERN = "pr2hse{index:05d}.png"
 _FRAME_NAME = re.compile(r"pr2hse\d{5}\.png")
@@ -110,7 +114,7 @@ def make_winter(
         workers: Processes; by default one a core. With 1, all is drawn in this process.
         cadence_minutes: Minutes between frames, a divisor of 60.
         layout: ``"flat"``: all frames in one folder.
-        overwrite: Whether frames already in the folder may be removed.
+        overwrite: Whether the frames of an earlier synthetic winter may be removed; others never are.
         progress: Called now and then with frames written and frames in all.
 
     Returns:
@@ -118,15 +122,14 @@ def make_winter(
 
     Raises:
         ValueError: An argument is out of range.
-        SynthError: The folder already holds frames, and `overwrite` is false.
+        SynthError: The folder already holds frames, and `overwrite` is false or they are not synthetic; or it
+            cannot be written.
     """
     _check(seed, year, size, workers, cadence_minutes, layout)
     winter = plan_winter(seed, year, cadence_minutes)
     if not 1 <= frames <= winter.slots:
         raise ValueError(f"Argument `frames`: expected 1 to {winter.slots}, received: frames={frames}")
     root = Path(folder)
-    _clear(root, overwrite)
-
     slots = choose_slots(winter, frames)
     rule = TimeRule(_PATTERN, start=winter.start, cadence_minutes=cadence_minutes)
     shown: list[tuple[Event, tuple[int, ...]]] = []
@@ -139,12 +142,6 @@ def make_winter(
         for event, mine in shown
         for first in range(0, len(mine), _JOB_FRAMES)
     ]
-    done = 0
-    for written in _run(jobs, workers or os.cpu_count() or 1):
-        done += written
-        if progress is not None:
-            progress(done, frames)
-
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(["file", "label", "time_utc", "event"])
@@ -152,8 +149,22 @@ def make_winter(
         for slot in mine:
             time = winter.start + slot * timedelta(minutes=cadence_minutes)
             writer.writerow([rule.name_of(time), event.mode, format_utc(time), event.name])
-    durable.write_text(root / LABEL_FILE, table.getvalue())
-    durable.write_text(root / SEASON_FILE, _season_text(root.resolve().name, winter, cadence_minutes))
+    done = 0
+    try:
+        _clear(root, overwrite)
+        with closing(_run(jobs, workers or os.cpu_count() or 1)) as drawn:
+            for written in drawn:
+                done += written
+                if progress is not None:
+                    progress(done, frames)
+        durable.write_text(root / LABEL_FILE, table.getvalue())
+        durable.write_text(root / SEASON_FILE, _season_text(root.resolve().name, winter, cadence_minutes))
+        (root / UNFINISHED_FILE).unlink()
+    except OSError as error:
+        raise SynthError(
+            f"{root}: expected a folder that can be made and written to, received: {error.strerror or error}; "
+            "choose another folder"
+        ) from error
     counts = Counter(dict.fromkeys(MODES, 0))
     for event, mine in shown:
         counts[event.mode] += len(mine)
@@ -198,29 +209,50 @@ def _clear(root: Path, overwrite: bool) -> None:
     root.mkdir(parents=True, exist_ok=True)
     old = [path for path in root.iterdir() if _FRAME_NAME.fullmatch(path.name)]
     notes = [path for path in (root / LABEL_FILE, root / SEASON_FILE) if path.exists()]
-    if not overwrite and (old or notes):
-        raise SynthError(
-            f"{root}: expected a folder without frames, received one with {len(old)} frames and "
-            f"{len(notes)} of {LABEL_FILE} and {SEASON_FILE}; overwrite=True replaces them"
-        )
+    if old or notes:
+        found = f"{len(old)} frames and {len(notes)} of {LABEL_FILE} and {SEASON_FILE}"
+        # Real frames of JMA have the same names; nobody shall lose an archive to a slip in a path.
+        if not _is_synthetic(root):
+            raise SynthError(
+                f"{root}: expected an empty folder or an earlier synthetic winter, received one with {found}, and "
+                f"no [synthetic] table in {SEASON_FILE}, so they may be real data; choose another folder, or move "
+                "them away"
+            )
+        if not overwrite:
+            raise SynthError(
+                f"{root}: expected a folder without frames, received one with {found}; give overwrite "
+                "(--overwrite) to replace them"
+            )
+    (root / UNFINISHED_FILE).touch()
     # The labels go first: a run killed in the middle must not leave labels beside other frames.
     for path in [*notes, *old]:
         path.unlink()
 
 
-def _run(jobs: list[_Job], workers: int) -> Iterator[int]:
+def _is_synthetic(root: Path) -> bool:
+    """Tells whether the frames in a folder were drawn by this program, by a finished run or an interrupted one."""
+    try:
+        table = tomllib.loads((root / SEASON_FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return (root / UNFINISHED_FILE).exists()
+    except ValueError:  # neither TOML nor UTF-8: somebody else's
+        return False
+    return isinstance(table.get("synthetic"), dict)
+
+
+def _run(jobs: list[_Job], workers: int) -> Generator[int, None, None]:
     """Draws all jobs; yields the number of frames written after each."""
     if workers == 1 or len(jobs) == 1:
         yield from map(_draw, jobs)
         return
     # Not "fork": a process forked beside TensorFlow's threads can hang.
     pool = ProcessPoolExecutor(min(workers, len(jobs)), mp_context=get_context("spawn"), initializer=_start_worker)
-    with pool:
-        try:
-            for future in as_completed([pool.submit(_draw, job) for job in jobs]):
-                yield future.result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+    # Not `with pool`: its end calls shutdown() again, which takes the cancelling back.
+    try:
+        for future in as_completed([pool.submit(_draw, job) for job in jobs]):
+            yield future.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _start_worker() -> None:

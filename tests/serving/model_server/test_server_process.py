@@ -11,6 +11,7 @@ from pathlib import Path
 import grpc
 import pytest
 
+from serving.model_server.flags import Settings
 from serving.protocol import wire
 from tests.serving.model_server.toy_server import DEADLINE, outputs_of, predict_request, wait_until
 
@@ -23,6 +24,7 @@ def refused_at_once(*flags, command="model-server"):
         text=True,
         timeout=DEADLINE,
         check=False,
+        env=os.environ | {"COLUMNS": "80"},
     )
 
 
@@ -144,6 +146,27 @@ def test_a_model_given_as_the_base_path(publish, tmp_path, name, text):
     assert "| tensorflow\n" not in ended.stderr
 
 
+def test_a_host_that_is_none_of_this_machine(tmp_path):
+    for port in (0, 8500):
+        # Set aside for documentation: no machine has it.
+        ended = refused_at_once(f"--model_base_path={tmp_path}", f"--port={port}", "--host=192.0.2.1")
+        assert ended.returncode == 2
+        assert f"Cannot listen on port {port} of 192.0.2.1: " in ended.stderr
+        assert "Give an address of this machine with --host" in ended.stderr
+        assert "another model server" not in ended.stderr
+        assert "| tensorflow\n" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"), [("none/port", "the folder does not exist; make it first"), (".", "that is a folder")]
+)
+def test_a_port_file_that_cannot_be_written(tmp_path, path, reason):
+    ended = refused_at_once(f"--model_base_path={tmp_path}", f"--port_file={tmp_path / path}")
+    assert ended.returncode == 2
+    assert reason in ended.stderr
+    assert "| tensorflow\n" not in ended.stderr
+
+
 def test_threads_said_twice(tmp_path):
     ended = refused_at_once(
         f"--model_base_path={tmp_path}",
@@ -156,5 +179,6 @@ def test_threads_said_twice(tmp_path):
 def test_help_needs_no_tensorflow():
     ended = refused_at_once("--help")
     assert ended.returncode == 0
-    assert "--model_base_path" in ended.stdout
+    for flag in Settings.__dataclass_fields__:
+        assert f"--{flag} " in ended.stdout, "whole, in a terminal of 80 columns"
     assert "| tensorflow\n" not in ended.stderr

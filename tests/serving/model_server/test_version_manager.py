@@ -161,7 +161,8 @@ def test_a_folder_without_versions_says_where_there_are_some(publish, tmp_path, 
     assert not manager.is_ready()
     assert (
         f"No versions of servable toy found under base path {tmp_path}. Did you forget to name your leaf directory "
-        f"as a number (eg. '/1/')? These folders in it have some: {tmp_path / 'other'}"
+        f"as a number (eg. '/1/')? These folders in it have some: {tmp_path / 'other'} "
+        "(the port stays closed until there is a version)"
     ) in caplog.text
 
 

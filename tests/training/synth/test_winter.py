@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import tomllib
+from concurrent.futures import Future
 from datetime import UTC, datetime
 
 import numpy as np
@@ -12,6 +13,7 @@ from PIL import Image
 from radar.palette import COLORS
 from radar.seasons import read_season
 from training.synth import SynthError, make_winter
+from training.synth import winter as winter_module
 
 SIZE = (48, 64)
 
@@ -101,7 +103,56 @@ def test_an_interrupted_winter_has_no_labels(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         make_winter(tmp_path, frames=12, seed=1, year=2015, size=SIZE, workers=1, progress=stop)
     assert list(tmp_path.glob("*.png"))
-    assert not [path for path in tmp_path.iterdir() if path.suffix != ".png"]
+    assert [path.name for path in tmp_path.iterdir() if path.suffix != ".png"] == [".synthetic"]
+    with pytest.raises(SynthError, match=r"give overwrite \(--overwrite\)"):
+        make_winter(tmp_path, frames=3, seed=1, year=2015, size=SIZE, workers=1)
+    make_winter(tmp_path, frames=3, seed=1, year=2015, size=SIZE, workers=1, overwrite=True)
+    assert len(list(tmp_path.iterdir())) == 5
+
+
+@pytest.mark.parametrize("season", [None, 'name = "hse"\n', 'synthetic = "no table"\n', "no toml"])
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_real_data_are_never_removed(tmp_path, season, overwrite):
+    (tmp_path / "pr2hse00000.png").write_bytes(b"real")
+    (tmp_path / "labels.csv").write_text("file,label\n")
+    if season is not None:
+        (tmp_path / "season.toml").write_text(season)
+    before = hashes(tmp_path)
+    with pytest.raises(SynthError, match=r"may be real data; choose another folder"):
+        make_winter(tmp_path, frames=3, seed=1, year=2015, size=SIZE, workers=1, overwrite=overwrite)
+    assert hashes(tmp_path) == before
+
+
+@pytest.mark.parametrize("folder", ["file", "file/hse20152016"])
+def test_a_folder_that_cannot_be_made_is_named(tmp_path, folder):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SynthError, match=rf"{folder}: expected a folder that can be made .*choose another folder"):
+        make_winter(tmp_path / folder, frames=3, seed=1, year=2015, size=SIZE, workers=1)
+
+
+def test_an_interrupt_cancels_the_frames_that_wait(tmp_path, monkeypatch):
+    shutdowns = []
+
+    class Pool:
+        def __init__(self, *args, **kwargs):
+            pass
+
+        def submit(self, function, job):
+            future = Future()
+            future.set_result(function(job))
+            return future
+
+        def shutdown(self, **how):
+            shutdowns.append(how)
+
+    def stop(done, total):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(winter_module, "ProcessPoolExecutor", Pool)
+    with pytest.raises(KeyboardInterrupt):
+        make_winter(tmp_path, frames=12, seed=1, year=2015, size=SIZE, workers=2, progress=stop)
+    # A second call would take the cancelling back.
+    assert shutdowns == [{"wait": True, "cancel_futures": True}]
 
 
 def test_progress_ends_at_the_number_of_frames(tmp_path):
