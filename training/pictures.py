@@ -94,17 +94,21 @@ def confusion(counts: NDArray[np.integer], card: ModelCard, out: Path, *, title:
     figure.savefig(out)
 
 
-def read_predictions(results: Path) -> list[dict[str, str]]:
+def read_predictions(results: Path, codes: Sequence[str]) -> list[dict[str, str]]:
     """Reads the classified rows of a result file of `client classify`.
 
     Raises:
-        LabelsError: The file is missing or is no result file.
+        LabelsError: The file is missing, is no result file, or is of a model with other modes.
     """
+    expected = {"file", "time_utc", "label", *(f"p_{code}" for code in codes)}
     try:
         with results.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
             reader = csv.DictReader(file)
-            if not {"file", "label", "time_utc"} <= set(reader.fieldnames or ()):
-                raise LabelsError(f"{results}: expected the columns file, time_utc, label of `client classify`")
+            if missing := sorted(expected - set(reader.fieldnames or ())):
+                raise LabelsError(
+                    f"{results}: expected a result file of `client classify` with the modes {', '.join(codes)}; "
+                    f"the columns {', '.join(missing)} are missing"
+                )
             return [row for row in reader if row["label"]]
     except OSError as error:
         raise LabelsError(f"{results}: cannot be read: {error.strerror}") from error
@@ -133,7 +137,7 @@ def count_pairs(results: Path, labels: Path, codes: Sequence[str]) -> NDArray[np
         reason = f"{error} missing" if isinstance(error, KeyError) else getattr(error, "strerror", None) or error
         raise LabelsError(f"{labels}: expected a CSV in UTF-8 with the columns file and label: {reason}") from error
     counts = np.zeros((len(codes), len(codes)), np.int64)
-    for row in read_predictions(results):
+    for row in read_predictions(results, codes):
         label = observed.get(row["file"])
         if label in codes and row["label"] in codes:
             counts[codes.index(label), codes.index(row["label"])] += 1
@@ -152,7 +156,7 @@ def contact_sheet(results: Path, folder: Path, card: ModelCard, out: Path, *, co
         out: PNG.
         columns: Frames a mode.
     """
-    rows = read_predictions(results)
+    rows = read_predictions(results, card.codes)
     figure = Figure(figsize=(1.35 * columns + 0.7, 1.62 * len(card.modes) + 0.5), layout="constrained")
     figure.suptitle(
         f"{folder.resolve().name}: {len(rows):,} frames by predicted mode", x=0.01, ha="left", fontweight="bold"

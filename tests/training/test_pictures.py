@@ -62,10 +62,10 @@ def test_files_with_nothing_in_common_are_refused(tmp_path: Path) -> None:
         (tmp_path / "binary").write_bytes(content)
         with pytest.raises(LabelsError, match="binary: expected a CSV in UTF-8 with the columns file and label: "):
             pictures.count_pairs(results, tmp_path / "binary", ("A", "B"))
-    with pytest.raises(LabelsError, match="expected the columns"):
-        pictures.read_predictions(tmp_path / "l.csv")
+    with pytest.raises(LabelsError, match="p_A, p_B, time_utc are missing"):
+        pictures.read_predictions(tmp_path / "l.csv", ("A", "B"))
     with pytest.raises(LabelsError, match="cannot be read"):
-        pictures.read_predictions(tmp_path / "none.csv")
+        pictures.read_predictions(tmp_path / "none.csv", ("A", "B"))
 
 
 def test_a_confusion_matrix_shows_counts_and_shares_and_the_caveat(tmp_path: Path, figures: list[Figure]) -> None:
