@@ -3,7 +3,8 @@
     SnowmodeError            everything this project raises on purpose
     ├── FrameError           one picture cannot be used; costs that frame
     ├── ArchiveError         a folder of frames cannot be scanned
-    └── SeasonError          a time rule is malformed, or a name does not follow it
+    ├── SeasonError          a time rule is malformed, or a name does not follow it
+    └── VerificationError    labels or predictions that cannot be scored
 
 Other packages hang their own branches on `SnowmodeError`.
 """
@@ -23,3 +24,7 @@ class ArchiveError(SnowmodeError):
 
 class SeasonError(SnowmodeError):
     """A time rule is malformed, or a frame's name does not follow it."""
+
+
+class VerificationError(SnowmodeError):
+    """Labels, periods or predictions that cannot be scored."""

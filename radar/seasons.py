@@ -106,7 +106,7 @@ class TimeRule:
         self.pattern = pattern
         self.start = None if start is None else _as_utc(start)
         self.cadence = None if cadence_minutes is None else _cadence(cadence_minutes)
-        self._zone = _find_zone(zone)
+        self._zone = find_zone(zone)
         self._has_index = bool(indices)
         self._format = "".join(tokens) if not indices else ""
         literals = [re.escape(part) for part in parts[0::2]]
@@ -223,7 +223,12 @@ def _cadence(minutes: float) -> timedelta:
     return cadence
 
 
-def _find_zone(zone: str) -> tzinfo:
+def find_zone(zone: str) -> tzinfo:
+    """Finds a time zone: ``UTC``, ``JST`` or an IANA name.
+
+    Raises:
+        SeasonError: There is none of that name.
+    """
     try:
         return _FIXED_ZONES.get(zone.upper()) or ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
