@@ -6,7 +6,9 @@ project takes the modes from the model card, so a model with other modes needs n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +39,14 @@ SNOWFALL_MODES: tuple[Mode, ...] = (
     Mode("DM", "band or slope", "収束帯・山岳性", "A single convergence band, or echo held on slopes.", "#D55E00"),
     Mode("NO", "none", "なし", "Little or no echo, or nothing that can be classified.", "#BBBBBB"),
 )
+
+
+# For modes a model brings along: the rest of Okabe and Ito's palette, dark enough for lines on white.
+_FURTHER_COLORS = ("#56B4E9", "#E69F00", "#882255", "#44AA99", "#332288", "#999933")
+
+
+def colors_for(codes: Sequence[str]) -> dict[str, str]:
+    """Gives each mode a colour: the known ones theirs, others one of their own as long as there are any."""
+    known = {mode.code: mode.color for mode in SNOWFALL_MODES}
+    further = cycle(_FURTHER_COLORS)
+    return {code: known.get(code) or next(further) for code in codes}
