@@ -4,7 +4,8 @@
     ├── FrameError           one picture cannot be used; costs that frame
     ├── ArchiveError         a folder of frames cannot be scanned
     ├── SeasonError          a time rule is malformed, or a name does not follow it
-    └── VerificationError    labels or predictions that cannot be scored
+    ├── LabelsError          a table of labels or periods cannot be used
+    └── VerificationError    frames that cannot be scored
 
 Other packages hang their own branches on `SnowmodeError`.
 """
@@ -26,5 +27,9 @@ class SeasonError(SnowmodeError):
     """A time rule is malformed, or a frame's name does not follow it."""
 
 
+class LabelsError(SnowmodeError):
+    """A table of labels or periods cannot be used."""
+
+
 class VerificationError(SnowmodeError):
-    """Labels, periods or predictions that cannot be scored."""
+    """Frames that cannot be scored."""

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from radar.errors import VerificationError
+from radar.errors import LabelsError
 from radar.events import Event, Times, as_times
 from radar.seasons import find_zone, format_utc
 
@@ -40,7 +40,7 @@ def read_periods(path: Path, codes: Sequence[str], *, zone: str = "UTC") -> list
         One event a period, by start; the number of frames is 0, as nobody counted them.
 
     Raises:
-        VerificationError: The file cannot be read, a line makes no sense, or two periods overlap.
+        LabelsError: The file cannot be read, a line makes no sense, or two periods overlap.
         SeasonError: The zone is unknown.
     """
     local = find_zone(zone)
@@ -50,35 +50,33 @@ def read_periods(path: Path, codes: Sequence[str], *, zone: str = "UTC") -> list
             reader = csv.DictReader(file, skipinitialspace=True)
             missing = sorted(set(COLUMNS) - set(reader.fieldnames or ()))
             if missing:
-                raise VerificationError(
-                    f"{path}: expected the columns start, end, mode; {', '.join(missing)} missing"
-                )
+                raise LabelsError(f"{path}: expected the columns start, end, mode; {', '.join(missing)} missing")
             for row in reader:
                 try:
                     start, end = (_time(row[name], local) for name in ("start", "end"))
                 except (ValueError, OverflowError) as error:
-                    raise VerificationError(
+                    raise LabelsError(
                         f"{path}, line {reader.line_num}: expected times such as 2015-12-16T18:00Z; {error}"
                     ) from error
                 code = (row["mode"] or "").strip()
                 if code not in codes:
-                    raise VerificationError(
+                    raise LabelsError(
                         f"{path}, line {reader.line_num}: expected a mode among {', '.join(codes)}, received {code!r}"
                     )
                 if end < start:
-                    raise VerificationError(f"{path}, line {reader.line_num}: the period ends before it starts")
+                    raise LabelsError(f"{path}, line {reader.line_num}: the period ends before it starts")
                 found.append((reader.line_num, Event(list(codes).index(code), start, end, 0)))
     except OSError as error:
-        raise VerificationError(f"{path}: cannot be read: {error.strerror}") from error
+        raise LabelsError(f"{path}: cannot be read: {error.strerror}") from error
     except (UnicodeDecodeError, csv.Error) as error:
-        raise VerificationError(f"{path}: cannot be read as CSV in UTF-8: {error}") from error
+        raise LabelsError(f"{path}: cannot be read as CSV in UTF-8: {error}") from error
     if not found:
-        raise VerificationError(f"{path}: expected at least one period, received none")
+        raise LabelsError(f"{path}: expected at least one period, received none")
     found.sort(key=lambda entry: (entry[1].start, entry[1].end))
     for (line, before), (next_line, after) in pairwise(found):
         # A period of one frame has no time of its own if the next begins with that frame.
         if after.start < before.end or after.start == before.start:
-            raise VerificationError(
+            raise LabelsError(
                 f"{path}, lines {line} and {next_line}: the periods overlap (one lasts until "
                 f"{format_utc(before.end)}, the next begins at {format_utc(after.start)}); a time can be of one mode "
                 "only"
@@ -90,13 +88,13 @@ def is_period_table(path: Path) -> bool:
     """Tells whether a CSV is a table of periods, by its header.
 
     Raises:
-        VerificationError: It cannot be read.
+        LabelsError: It cannot be read.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             return set(COLUMNS) <= set(next(csv.reader(file, skipinitialspace=True), []))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise VerificationError(f"{path}: cannot be read as CSV in UTF-8: {error}") from error
+        raise LabelsError(f"{path}: cannot be read as CSV in UTF-8: {error}") from error
 
 
 def modes_at(periods: Sequence[Event], times: Times) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

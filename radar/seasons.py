@@ -179,6 +179,15 @@ def read_season(file: str | Path) -> TimeRule:
     return TimeRule(pattern, start=start, cadence_minutes=cadence, zone=str(table.get("zone", "UTC")))
 
 
+def is_synthetic(folder: Path) -> bool:
+    """Tells whether a computer made the frames of a folder: its `season.toml` has a table [synthetic]."""
+    try:
+        table = tomllib.loads((folder / SEASON_FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # none, or neither TOML nor UTF-8
+        return False
+    return isinstance(table.get("synthetic"), dict)
+
+
 def find_gaps(times: Iterable[datetime], cadence: timedelta) -> Iterator[Gap]:
     """Finds missing frames in an ascending series of times.
 

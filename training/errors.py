@@ -3,7 +3,6 @@
 SnowmodeError
 └── TrainingError
     ├── RecipeError     a recipe or an override that cannot work; nothing was started
-    ├── LabelsError     labelled frames that cannot be used
     └── GateError       a model that must not be published; names every check it failed
 """
 
@@ -16,10 +15,6 @@ class TrainingError(SnowmodeError):
 
 class RecipeError(TrainingError):
     """A recipe or an override that cannot work; nothing was started."""
-
-
-class LabelsError(TrainingError):
-    """Labelled frames that cannot be used."""
 
 
 class GateError(TrainingError):

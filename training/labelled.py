@@ -18,22 +18,23 @@ from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 
 from radar import frames
-from radar.errors import FrameError
+from radar.errors import FrameError, LabelsError
 from radar.frames import FrameRule
-from training.errors import LabelsError
+from radar.labels import LABELS_FILE
+from radar.labels import read_labels as labels_of
 
-LABELS_FILE = "labels.csv"
 TRAINING, VALIDATION = "training", "validation"
 
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """One labelled frame: its file, mode and event (``season/event``, unique over all folders)."""
+    """One labelled frame: its file, mode, event (``season/event``, unique over all folders), time or empty."""
 
     path: Path
     season: str
     mode: str
     event: str
+    time_utc: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,29 +69,13 @@ def read_labels(folders: Sequence[Path], codes: Sequence[str]) -> list[Label]:
     labels: list[Label] = []
     for folder in folders:
         table = folder / LABELS_FILE
-        try:
-            with table.open(encoding="utf-8-sig", newline="") as file:
-                reader = csv.DictReader(file)
-                missing = {"file", "label", "event"} - set(reader.fieldnames or ())
-                if missing:
-                    raise LabelsError(
-                        f"{table}: expected columns file, label, event; {', '.join(sorted(missing))} missing"
-                    )
-                rows = list(reader)
-        except OSError as error:
-            raise LabelsError(
-                f"{table}: cannot be read: {error.strerror}. Expected a folder as `training synth` makes it"
-            ) from error
-        except (UnicodeDecodeError, csv.Error) as error:
-            raise LabelsError(f"{table}: cannot be read as CSV in UTF-8: {error}") from error
-        for line, row in enumerate(rows, start=2):
-            if not (row["file"] and row["label"] and row["event"]):
-                raise LabelsError(f"{table}: line {line}: expected file, label and event, received {row}")
-        unknown = sorted({row["label"] for row in rows} - set(codes))
-        if unknown:
-            raise LabelsError(f"{table}: expected the labels {', '.join(codes)}; received {', '.join(unknown[:5])}")
+        if not table.is_file():
+            raise LabelsError(f"{table}: expected labelled frames in a folder as `training synth` makes it")
         season = folder.resolve().name
-        labels += [Label(folder / row["file"], season, row["label"], f"{season}/{row['event']}") for row in rows]
+        labels += [
+            Label(folder / row.file, season, row.mode, f"{season}/{row.event}", row.time_utc)
+            for row in labels_of(table, codes, required=("file", "label", "event"))
+        ]
     if not labels:
         raise LabelsError(f"No labelled frames in {', '.join(map(str, folders))}")
     return labels

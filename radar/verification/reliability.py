@@ -119,11 +119,11 @@ def bins_of(probability: ArrayLike, edges: ArrayLike) -> NDArray[np.int64]:
     Returns:
         From 0 to B - 1, shape (N,).
     """
-    p = np.ascontiguousarray(probability, np.float64)
-    bins = np.zeros(p.shape, np.int64)
-    for edge in np.asarray(edges, np.float64):
-        bins += p >= edge
-    return bins
+    p, cuts = np.ascontiguousarray(probability, np.float64), np.asarray(edges, np.float64)
+    bins = np.zeros(p.shape, np.min_scalar_type(len(cuts)))
+    for cut in cuts:
+        bins += p >= cut
+    return bins.astype(np.int64)
 
 
 def _bin_sums(

@@ -20,8 +20,21 @@ from radar.verification.report import SPLITS, Calibration, Report
 FORMAT = "snowmode verification 1"
 
 
-def as_dict(report: Report) -> dict[str, Any]:
-    """Gives a report as what JSON can hold; undefined scores are None."""
+def as_dict(report: Report | Comparison) -> dict[str, Any]:
+    """Gives a report or a comparison as what JSON can hold; undefined scores are None."""
+    return _report(report) if isinstance(report, Report) else _comparison(report)
+
+
+def write_json(report: Report | Comparison, path: Path) -> None:
+    """Writes a report, whole or not at all.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    durable.write_text(path, json.dumps(as_dict(report), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _report(report: Report) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "title": report.title,
@@ -62,8 +75,7 @@ def as_dict(report: Report) -> dict[str, Any]:
     }
 
 
-def comparison_as_dict(comparison: Comparison) -> dict[str, Any]:
-    """Gives a comparison as what JSON can hold."""
+def _comparison(comparison: Comparison) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "sentence": comparison.sentence,
@@ -74,18 +86,8 @@ def comparison_as_dict(comparison: Comparison) -> dict[str, Any]:
             "overall": _estimates(comparison.overall),
             "modes": {code: _estimates(scores) for code, scores in comparison.modes.items()},
         },
-        "reports": [as_dict(report) for report in comparison.reports],
+        "reports": [_report(report) for report in comparison.reports],
     }
-
-
-def write_json(report: Report | Comparison, path: Path) -> None:
-    """Writes a report, whole or not at all.
-
-    Raises:
-        OSError: The file cannot be written.
-    """
-    content = as_dict(report) if isinstance(report, Report) else comparison_as_dict(report)
-    durable.write_text(path, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def _estimates(scores: dict[str, Estimate]) -> dict[str, Any]:

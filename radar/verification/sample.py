@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from radar.errors import VerificationError
 from radar.events import Event, Times, find_events
 from radar.verification.probabilities import check_probabilities
-from radar.verification.table import Floats
+from radar.verification.table import Floats, check_index
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,8 +22,8 @@ class Sample:
         codes: Codes of the K modes.
         observed: Index of the observed mode, shape (N,).
         predicted: Index of the predicted mode, shape (N,).
-        events: Index of the event each frame belongs to, shape (N,); empty if nobody knows, then there are no
-            intervals.
+        events: Index of the event each frame belongs to, from 0 without gaps, shape (N,); empty if nobody knows,
+            then there are no intervals.
         series: Index of the season each frame belongs to, shape (N,); one season by default.
         times: ``datetime64[s]``, UTC, shape (N,); NaT where unknown, which is the default.
         probabilities: Shape (N, K), or None.
@@ -57,23 +57,39 @@ class Sample:
             object.__setattr__(self, "series", np.zeros(frames, np.int64))
         if not len(self.times):
             object.__setattr__(self, "times", np.full(frames, np.datetime64("NaT", "s")))
-        if not len(self.events) and not np.isnat(self.times).any():
-            object.__setattr__(self, "events", find_events(self.observed, self.times, series=self.series)[1])
         parts = {"predicted": self.predicted, "series": self.series, "times": self.times, "accepted": self.accepted}
         parts |= {"events": self.events} if len(self.events) else {}
         for name, values in parts.items():
             if values is not None and np.shape(values) != (frames,):
                 raise VerificationError(f"Expected {name} of {frames} frames, received the shape {np.shape(values)}")
+        for name, values, limit in (
+            ("observed", self.observed, len(self.codes)),
+            ("predicted", self.predicted, len(self.codes)),
+            ("event", self.events, frames),
+        ):
+            check_index(name, values, limit)
+        # An event without frames would be counted, and drawn, as if it were evidence.
+        if not (frames_of := np.bincount(self.events)).all():
+            raise VerificationError(
+                f"Expected events numbered without gaps, each with a frame; number {int(frames_of.argmin())} of "
+                f"{len(frames_of)} has none"
+            )
         if self.probabilities is not None:
-            check_probabilities(self.probabilities, self.observed)
+            table, _ = check_probabilities(self.probabilities, self.observed)
+            if table.shape[1] != len(self.codes):
+                raise VerificationError(
+                    f"Expected probabilities of {len(self.codes)} modes, received those of {table.shape[1]}"
+                )
+        if not len(self.events) and not np.isnat(self.times).any():
+            object.__setattr__(self, "events", find_events(self.observed, self.times, series=self.series)[1])
 
-    def part(self, chosen: NDArray[np.bool_]) -> Sample:
-        """Gives some of the frames; their events are found among them."""
+    def take(self, chosen: NDArray[np.integer] | NDArray[np.bool_]) -> Sample:
+        """Gives some of the frames, by index or mask; events are what is left of them."""
         return Sample(
             codes=self.codes,
             observed=self.observed[chosen],
             predicted=self.predicted[chosen],
-            events=index_of(self.events[chosen].tolist())[0] if len(self.events) else self.events,
+            events=np.unique(self.events[chosen], return_inverse=True)[1] if len(self.events) else self.events,
             series=self.series[chosen],
             times=self.times[chosen],
             probabilities=None if self.probabilities is None else self.probabilities[chosen],

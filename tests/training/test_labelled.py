@@ -12,8 +12,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from radar.errors import LabelsError
 from radar.frames import FrameRule
-from training.errors import LabelsError
 from training.labelled import (
     Label,
     LabelledFrames,

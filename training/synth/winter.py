@@ -7,7 +7,6 @@ import io
 import os
 import re
 import signal
-import tomllib
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
@@ -27,7 +26,7 @@ from PIL import Image
 from radar import durable
 from radar.errors import SnowmodeError
 from radar.palette import COLORS, rate_to_class
-from radar.seasons import SEASON_FILE, TimeRule, format_utc
+from radar.seasons import SEASON_FILE, TimeRule, format_utc, is_synthetic
 from training.synth.climate import MODES, Event, Winter, plan_winter
 from training.synth.echoes import WinterEchoes
 from training.synth.geography import make_geography
@@ -212,7 +211,7 @@ def _clear(root: Path, overwrite: bool) -> None:
     if old or notes:
         found = f"{len(old)} frames and {len(notes)} of {LABEL_FILE} and {SEASON_FILE}"
         # Real frames of JMA have the same names; nobody shall lose an archive to a slip in a path.
-        if not _is_synthetic(root):
+        if not _is_ours(root):
             raise SynthError(
                 f"{root}: expected an empty folder or an earlier synthetic winter, received one with {found}, and "
                 f"no [synthetic] table in {SEASON_FILE}, so they may be real data; choose another folder, or move "
@@ -229,15 +228,10 @@ def _clear(root: Path, overwrite: bool) -> None:
         path.unlink()
 
 
-def _is_synthetic(root: Path) -> bool:
+def _is_ours(root: Path) -> bool:
     """Tells whether the frames in a folder were drawn by this program, by a finished run or an interrupted one."""
-    try:
-        table = tomllib.loads((root / SEASON_FILE).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return (root / UNFINISHED_FILE).exists()
-    except ValueError:  # neither TOML nor UTF-8: somebody else's
-        return False
-    return isinstance(table.get("synthetic"), dict)
+    unfinished = (root / UNFINISHED_FILE).exists() and not (root / SEASON_FILE).exists()
+    return unfinished or is_synthetic(root)
 
 
 def _run(jobs: list[_Job], workers: int) -> Generator[int, None, None]:

@@ -1,0 +1,74 @@
+"""Tables of labels: what people saw, frame by frame.
+
+A CSV with the columns file and label, and if known event and time_utc:
+
+    file,label,time_utc,event
+    pr2hse01501.png,LT,2015-11-11T10:10:00Z,LT-0016
+
+For tables of periods see `radar.periods`.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from radar.errors import LabelsError
+
+LABELS_FILE = "labels.csv"
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """One frame and what was seen in it.
+
+    Attributes:
+        file: Name of the frame, relative to the folder of its season.
+        mode: Code of the mode.
+        event: Name of the event it belongs to, unique in its season; or empty.
+        time_utc: ISO 8601, or empty.
+    """
+
+    file: str
+    mode: str
+    event: str = ""
+    time_utc: str = ""
+
+
+def read_labels(
+    path: Path, codes: Sequence[str], *, required: Sequence[str] = ("file", "label"), ignored: Collection[str] = ()
+) -> list[Label]:
+    """Reads a table of labels.
+
+    Args:
+        path: CSV in UTF-8.
+        codes: Codes that are allowed.
+        required: Columns that must be there, and filled in every line.
+        ignored: Labels whose lines are passed over.
+
+    Raises:
+        LabelsError: The file cannot be read, a column is missing, or a line is incomplete or of another mode.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            missing = set(required) - set(reader.fieldnames or ())
+            if missing:
+                raise LabelsError(
+                    f"{path}: expected columns {', '.join(required)}; {', '.join(sorted(missing))} missing"
+                )
+            rows = list(reader)
+    except OSError as error:
+        raise LabelsError(f"{path}: cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise LabelsError(f"{path}: cannot be read as CSV in UTF-8: {error}") from error
+    for line, row in enumerate(rows, start=2):
+        if not all(row[name] for name in required):
+            raise LabelsError(f"{path}: line {line}: expected {', '.join(required)} filled in, received {row}")
+    rows = [row for row in rows if row["label"] not in ignored]
+    unknown = sorted({row["label"] for row in rows} - set(codes))
+    if unknown:
+        raise LabelsError(f"{path}: expected the labels {', '.join(codes)}; received {', '.join(unknown[:5])}")
+    return [Label(row["file"], row["label"], row.get("event") or "", row.get("time_utc") or "") for row in rows]
