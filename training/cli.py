@@ -15,7 +15,7 @@ app = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
-    help="Makes models: synthetic winters to try with, training runs, the release gate, pictures.",
+    help="Makes models: synthetic winters to try with, training runs, the release gate, comparisons, pictures.",
     epilog="Exit codes: 0 done; 1 a model failed the release gate; 2 wrong settings or input; 3 the model server.",
 )
 draw = typer.Typer(no_args_is_help=True, help="Draw pictures of a season or a frame.")
@@ -128,12 +128,48 @@ def run(
             )
     except (SnowmodeError, OSError, ValueError) as error:
         _fail(error)
-    for name, value in result.card.metrics.items():
-        _say(f"  {name.replace('_', ' ')}: {value}")
-    for caveat in result.card.caveats:
+    _say(f"\n{result.report.sentence}")
+    for caveat in result.report.caveats:
         _say(f"  Note: {caveat}")
     _say(f"Published: {result.published}")
-    _say(f"Records:   {result.folder}")
+    _say(f"Report:    {result.folder / 'verification.html'}")
+
+
+@app.command()
+def compare(
+    first: Annotated[Path, typer.Argument(help="Folder of a run: RUNS/RECIPE-TIME.", show_default=False)],
+    second: Annotated[Path, typer.Argument(help="Folder of another run.", show_default=False)],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", metavar="FOLDER", help="Where to write the report: text, JSON, HTML.", show_default=False
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of the resampling of events.")] = 0,
+) -> None:
+    """Compare two runs on the frames that both held out: is one better, or may it be chance?
+
+    Differences are resampled by whole events, the same for both.
+
+    Example: training compare runs/radar-20261121T182018 runs/nakai2022-20261121T190405
+    """
+    import json
+
+    from radar.errors import SnowmodeError
+    from radar.verification.report_files import write_report
+    from radar.verification.report_json import as_dict
+    from radar.verification.report_text import as_text
+    from training.validation import compare_runs
+
+    try:
+        comparison = compare_runs(first, second, seed=seed)
+        written = write_report(comparison, out) if out is not None else []
+    except (SnowmodeError, OSError) as error:
+        _fail(error)
+    print(json.dumps(as_dict(comparison), indent=1) if as_json else as_text(comparison))  # noqa: T201
+    for path in written:
+        _say(f"Written: {path}")
 
 
 @app.command()
@@ -194,23 +230,6 @@ def draw_contact_sheet(
     from training import pictures
 
     _draw(server, out, lambda served, _: pictures.contact_sheet(results, folder, served.card, out))
-
-
-@draw.command(name="confusion")
-def draw_confusion(
-    results: Results,
-    labels: Annotated[Path, typer.Option(help="CSV with the columns file and label.")],
-    server: Server = "localhost:8500",
-    out: Out = Path("confusion.png"),
-) -> None:
-    """Draw the confusion matrix of a classified season against its labels."""
-    from training import pictures
-
-    def make(served, _):  # type: ignore[no-untyped-def]
-        counts = pictures.count_pairs(results, labels, served.card.codes)
-        pictures.confusion(counts, served.card, out, title=results.stem)
-
-    _draw(server, out, make)
 
 
 @draw.command(name="heat-maps")

@@ -56,7 +56,6 @@ def main() -> None:
         _run("client", "classify", f"{winters / TEST}/", f"--out={results}", "--format=nakai", "--overwrite")
 
         _title("4. Pictures")
-        labels = winters / TEST / "labels.csv"
         _run(
             "training",
             "draw",
@@ -65,14 +64,18 @@ def main() -> None:
             f"--frames={winters / TEST}",
             f"--out={base / 'contact_sheet.png'}",
         )
-        _run("training", "draw", "confusion", results, f"--labels={labels}", f"--out={base / 'confusion.png'}")
         frame = winters / TEST / _telling_frame(results)
         _run("training", "draw", "heat-maps", frame, f"--out={base / 'heat_maps.png'}")
+
+    _title("5. How good is that? Held against the labels of the synthetic winter")
+    verification = base / "verification"
+    labels = winters / TEST / "labels.csv"
+    _run("client", "evaluate", results, labels, "--split=season", f"--out={verification}")
     curve = max((base / "runs").glob("*/learning_curve.png"))
 
     _title(f"Done in {(time.monotonic() - started) / 60:.1f} minutes. Look at")
     print(f"""  {base / "contact_sheet.png"}    what was taken for what
-  {base / "confusion.png"}        how that compares with the labels of the synthetic winter
+  {verification / "verification.html"}    the scores above with their figures
   {base / "heat_maps.png"}        where the evidence for each mode lies in one frame
   {curve}
   {results}      one row a frame, for any spreadsheet

@@ -1,4 +1,4 @@
-"""Pictures of a run: learning curve, confusion matrix, contact sheet, heat maps of one frame."""
+"""Pictures: learning curve of a run, contact sheet of a season, heat maps of one frame."""
 
 from __future__ import annotations
 
@@ -16,16 +16,14 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from radar import frames
-from radar.errors import FrameError
+from radar.errors import FrameError, LabelsError
 from radar.frames import Box
+from radar.verification.plots import CREDIT, SYNTHETIC_NOTE
 from serving.protocol.connection import Connection, ServedModel
 from serving.protocol.contract import EXPLAIN, GRADCAM, PROBABILITIES, ModelCard
-from training.errors import LabelsError
 
 mpl.rcParams.update({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "figure.dpi": 150})
 
-CREDIT = {"color": "0.45", "fontsize": 7.5}
-SYNTHETIC_NOTE = "Synthetic frames: no statement about real snow."
 SUFFIXES = (".png", ".pdf", ".svg")
 """Formats a picture can be written in."""
 
@@ -58,42 +56,6 @@ def learning_curve(metrics_file: Path, out: Path, *, title: str) -> None:
     figure.savefig(out)
 
 
-def confusion(counts: NDArray[np.integer], card: ModelCard, out: Path, *, title: str) -> None:
-    """Draws a confusion matrix: counts, and shares of each row as shades.
-
-    Args:
-        counts: Rows observed, columns predicted, shape (K, K).
-        card: For the modes, and whether the frames are synthetic.
-        out: PNG.
-        title: Which frames were scored.
-    """
-    rows = counts.sum(axis=1, keepdims=True)
-    shares = np.divide(counts, rows, out=np.zeros(counts.shape), where=rows > 0)
-    figure = Figure(figsize=(5.2, 4.8), layout="constrained")
-    axes = figure.subplots()
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    for i in range(len(counts)):
-        for j in range(len(counts)):
-            color = "white" if shares[i, j] > 0.55 else "black"
-            axes.text(j, i, f"{counts[i, j]:,}\n{shares[i, j]:.0%}", ha="center", va="center", color=color)
-    axes.set_xticks(range(len(counts)), card.codes)
-    axes.set_yticks(range(len(counts)), [f"{code}\nn={n:,}" for code, n in zip(card.codes, rows[:, 0], strict=True)])
-    axes.set(xlabel="predicted", ylabel="observed")
-    axes.tick_params(length=0)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-    accuracy = np.trace(counts) / max(int(counts.sum()), 1)
-    figure.suptitle(f"Confusion matrix, {title}", x=0.01, ha="left", fontweight="bold")
-    axes.set_title(
-        f"{int(counts.sum()):,} frames, accuracy {accuracy:.3f}; per cent of the observed mode",
-        loc="left",
-        fontsize=8.5,
-    )
-    if card.synthetic:
-        figure.supxlabel(SYNTHETIC_NOTE, x=0.01, ha="left", **CREDIT)
-    figure.savefig(out)
-
-
 def read_predictions(results: Path, codes: Sequence[str]) -> list[dict[str, str]]:
     """Reads the classified rows of a result file of `client classify`.
 
@@ -114,36 +76,6 @@ def read_predictions(results: Path, codes: Sequence[str]) -> list[dict[str, str]
         raise LabelsError(f"{results}: cannot be read: {error.strerror}") from error
     except csv.Error as error:
         raise LabelsError(f"{results}: cannot be read as CSV: {error}") from error
-
-
-def count_pairs(results: Path, labels: Path, codes: Sequence[str]) -> NDArray[np.int64]:
-    """Counts observed against predicted modes, joined by file name.
-
-    Args:
-        results: A result file.
-        labels: CSV with the columns file and label.
-        codes: Modes.
-
-    Returns:
-        Rows observed, columns predicted, shape (K, K).
-
-    Raises:
-        LabelsError: A file is unusable, or they have no frame in common.
-    """
-    try:
-        with labels.open(encoding="utf-8-sig", newline="") as file:
-            observed = {row["file"]: row["label"] for row in csv.DictReader(file)}
-    except (OSError, KeyError, UnicodeDecodeError, csv.Error) as error:
-        reason = f"{error} missing" if isinstance(error, KeyError) else getattr(error, "strerror", None) or error
-        raise LabelsError(f"{labels}: expected a CSV in UTF-8 with the columns file and label: {reason}") from error
-    counts = np.zeros((len(codes), len(codes)), np.int64)
-    for row in read_predictions(results, codes):
-        label = observed.get(row["file"])
-        if label in codes and row["label"] in codes:
-            counts[codes.index(label), codes.index(row["label"])] += 1
-    if not counts.any():
-        raise LabelsError(f"{results} and {labels} have no frame in common")
-    return counts
 
 
 def contact_sheet(results: Path, folder: Path, card: ModelCard, out: Path, *, columns: int = 8) -> None:

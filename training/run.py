@@ -5,44 +5,39 @@ from __future__ import annotations
 import dataclasses
 import importlib.metadata
 import json
+import math
 import subprocess
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 
 import keras
 import numpy as np
-from numpy.typing import NDArray
-from sklearn.metrics import confusion_matrix, f1_score
 
 from radar.modes import SNOWFALL_MODES
-from radar.seasons import SEASON_FILE
+from radar.seasons import is_synthetic
+from radar.verification.probabilities import fit_temperature, softmax
+from radar.verification.report import Report, verify
+from radar.verification.report_files import write_report
 from serving.protocol import contract
 from serving.protocol.contract import HeatMapEntry, InputEntry, ModeEntry, ModelCard
-from training import architectures, calibrate, export, gate, pictures, publish
+from training import architectures, export, gate, pictures, publish
+from training.calibrate import rejection_threshold
 from training.fit import fit, predict_logits
 from training.labelled import draw_per_mode, load_frames, manifest, read_labels, split
 from training.recipe import Recipe
-
-SYNTHETIC_CAVEAT = (
-    "Trained and scored on synthetic frames: the scores show that the machinery works, "
-    "never how good it is on real snow."
-)
-RANDOM_SPLIT_CAVEAT = (
-    "Validated on randomly drawn frames: near copies of them, ten minutes apart, were trained on, "
-    "so the scores flatter."
-)
-FEW_EVENTS = 20
+from training.validation import FRAMES_FILE, read_frames, write_frames
 
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """What a run made: the published version, its card, and the folder with its records."""
+    """What a run made: the published version, its card, its scores, and the folder with its records."""
 
     published: Path
     card: ModelCard
+    report: Report
     folder: Path
 
 
@@ -123,10 +118,20 @@ def run(
 
     # Calibration and scores.
     logits = predict_logits(network, validation[0])
-    temperature = calibrate.fit_temperature(logits, validation[1])
-    table = calibrate.probabilities(logits, temperature)
-    threshold = calibrate.rejection_threshold(table)
-    caveats = _caveats(recipe, folders, len(np.unique(events[held_out])))
+    temperature = fit_temperature(logits, validation[1])
+    table = softmax(logits, temperature)
+    threshold = rejection_threshold(table)
+    held_out_labels = [data.labels[n] for n in np.flatnonzero(held_out)]
+    write_frames(folder / FRAMES_FILE, held_out_labels, codes, table)
+    _, sample = read_frames(folder / FRAMES_FILE)
+    scores = verify(
+        replace(sample, accepted=table.max(axis=1) >= threshold),
+        title=f"{recipe.name}, validation frames",
+        split=recipe.data.split,
+        synthetic=any(map(is_synthetic, folders)),
+        seed=seed,
+        notes=_notes(recipe),
+    )
     height, width = network.features.output.shape[1:3]
     card = ModelCard(
         contract_version=contract.CONTRACT_VERSION,
@@ -143,17 +148,14 @@ def run(
         manifest_sha256=sha256(listing.encode()).hexdigest(),
         git_commit=_git_commit(),
         libraries={name: importlib.metadata.version(name) for name in ("tensorflow", "keras", "numpy")},
-        metrics=_scores(recipe, logits, temperature, validation[1], events[held_out]),
-        caveats=caveats,
-        synthetic=SYNTHETIC_CAVEAT in caveats,
+        metrics=_metrics(scores),
+        caveats=scores.caveats,
+        synthetic=scores.synthetic,
     )
 
-    # Pictures.
+    # Report and pictures.
+    write_report(scores, folder)
     pictures.learning_curve(metrics_file, folder / "learning_curve.png", title=recipe.name)
-    counts = confusion_matrix(validation[1], logits.argmax(axis=1), labels=range(len(codes)))
-    pictures.confusion(
-        counts, card, folder / "confusion.png", title=f"validation frames, split by {recipe.data.split}"
-    )
 
     # Export through the release gate.
     sample = validation[0][np.linspace(0, len(validation[0]) - 1, 6).astype(int)]
@@ -167,48 +169,32 @@ def run(
     published = publish.publish(models / contract.MODEL_NAME, publish.version_of(created), make)
     (folder / contract.CARD_FILE).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
     (folder / "published.json").write_text(json.dumps({"model": str(published)}) + "\n", encoding="utf-8")
-    return RunResult(published, card, folder)
+    return RunResult(published, card, scores, folder)
 
 
-def _scores(
-    recipe: Recipe,
-    logits: NDArray[np.float32],
-    temperature: float,
-    classes: NDArray[np.int64],
-    events: NDArray[np.str_],
-) -> dict[str, float | int | None]:
-    """Scores the validation frames; climatology is the share of the most frequent mode."""
-    winners = logits.argmax(axis=1)
-    side = f"validation_by_{recipe.data.split}"
-    return {
-        f"{side}_frames": len(classes),
-        f"{side}_events": len(np.unique(events)),
-        f"{side}_accuracy": round(float((winners == classes).mean()), 4),
-        f"{side}_macro_f1": round(float(f1_score(classes, winners, average="macro")), 4),
-        f"{side}_log_loss": round(calibrate.log_loss(logits / temperature, classes), 4),
-        f"{side}_climatology_accuracy": round(float(np.bincount(classes).max() / len(classes)), 4),
-    }
+def _metrics(report: Report) -> dict[str, float | int | None]:
+    """Gives the card the main scores, with the split in their names."""
+    side = f"validation_by_{report.split}"
+    metrics: dict[str, float | int | None] = {f"{side}_frames": report.frames, f"{side}_events": report.events}
+    for name in ("accuracy", "hss", "pss", "macro_f1", "brier", "log_loss"):
+        estimate = report.overall[name]
+        metrics[f"{side}_{name}"] = _rounded(estimate.value)
+        metrics[f"{side}_{name}_low"] = _rounded(estimate.low)
+        metrics[f"{side}_{name}_high"] = _rounded(estimate.high)
+    metrics[f"{side}_climatology_accuracy"] = _rounded(report.references["climatology"]["accuracy"])
+    return metrics
 
 
-def _caveats(recipe: Recipe, folders: Sequence[Path], events: int) -> tuple[str, ...]:
-    caveats = []
-    if any(_is_synthetic(folder) for folder in folders):
-        caveats.append(SYNTHETIC_CAVEAT)
-    if recipe.data.split == "frame":
-        caveats.append(RANDOM_SPLIT_CAVEAT)
-    elif events < FEW_EVENTS:
-        caveats.append(f"Validated on {events} events only: too few for a score to be trusted.")
+def _rounded(value: float) -> float | None:
+    return round(value, 4) if math.isfinite(value) else None
+
+
+def _notes(recipe: Recipe) -> tuple[str, ...]:
     chosen = "Epoch, temperature" if recipe.fit.patience else "Temperature"
-    caveats.append(
-        f"{chosen} and threshold were chosen on the validation frames, so their scores are a little too good."
+    return (
+        f"{chosen} and threshold were chosen on the validation frames, so their scores are a little too good.",
+        "The wind is not in the picture: bands along and across it cannot be told apart by rule.",
     )
-    caveats.append("The wind is not in the picture: bands along and across it cannot be told apart by rule.")
-    return tuple(caveats)
-
-
-def _is_synthetic(folder: Path) -> bool:
-    file = folder / SEASON_FILE
-    return file.exists() and "[synthetic]" in file.read_text(encoding="utf-8")
 
 
 def _git_commit() -> str:

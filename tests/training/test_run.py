@@ -9,12 +9,13 @@ import cv2
 import numpy as np
 import pytest
 
+from radar.errors import LabelsError
 from radar.frames import load
 from serving.protocol import contract
 from serving.protocol.contract import ModelCard
 from training import gate
 from training import run as training_run
-from training.errors import GateError, LabelsError, TrainingError
+from training.errors import GateError, TrainingError
 from training.recipe import Recipe, load_recipe
 from training.session import SessionModel
 
