@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
@@ -28,8 +30,9 @@ def print_card(served: ServedModel) -> None:
         "accepted from": f"probability {card.rejection_threshold:.3f}",
         "code": card.git_commit[:12] or "unknown",
         **{
-            name.replace("_", " "): "undefined" if value is None else f"{value:.4g}"
-            for name, value in card.metrics.items()
+            name.replace("_", " "): _score(card.metrics, name)
+            for name in card.metrics
+            if not name.endswith(("_low", "_high"))
         },
     }
     table = Table.grid(padding=(0, 2))
@@ -38,3 +41,11 @@ def print_card(served: ServedModel) -> None:
     console.print(table)
     for caveat in card.caveats:
         console.print(f"- {caveat}", style="yellow", markup=False)
+
+
+def _score(metrics: Mapping[str, float | int | None], name: str) -> str:
+    """Writes a score of the card, with its interval if the card has one."""
+    value, low, high = (metrics.get(key) for key in (name, f"{name}_low", f"{name}_high"))
+    if value is None:
+        return "undefined"
+    return f"{value:.4g}" if low is None or high is None else f"{value:.4g} ({low:.4g} to {high:.4g})"

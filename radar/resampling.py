@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
@@ -43,11 +43,15 @@ class Interval:
 
     Attributes:
         value: The score of all events as they are; any shape, NaN where undefined.
-        low: Lower end, same shape; NaN of one event, and where most replicates leave the score undefined.
+        low: Lower end, same shape; NaN where fewer than two events tell of the score, and where most replicates leave
+            it undefined.
         high: Upper end, same shape.
         dropped: How many replicates left the score undefined (a mode vanished from them) and were not used.
         level: Nominal coverage, such as 0.95.
         events: How many events were resampled.
+        telling: How many of them the score depends on, same shape as the score: without any one of those it would be
+            another. Where they are fewer than two there is no interval: drawing events cannot tell how far to trust
+            a POD of one event, or a perfect score.
     """
 
     value: Floats
@@ -56,6 +60,7 @@ class Interval:
     dropped: NDArray[np.int64]
     level: float
     events: int
+    telling: NDArray[np.intp]
 
     @property
     def few(self) -> bool:
@@ -93,17 +98,18 @@ def resample(
     value = np.asarray(score(whole), np.float64)[0]
     drawn = np.concatenate([score(chunk) for chunk in _replicate(parts, replicates, seed)])
     known = np.isfinite(drawn)
+    without_one = score(whole - parts)
+    # NaN without an event counts as another score; up to rounding, since sums of differences are not exact.
+    telling = (~np.isclose(without_one, value, rtol=1e-12, atol=1e-12)).sum(axis=0)
     ends = np.full((2, value.size), np.nan)
-    if len(parts) > 1:
-        spread = _widened_quantile(level, len(parts))
-        skewness = _accelerations(score(whole - parts)).ravel()
-        columns = zip(drawn.reshape(replicates, -1).T, known.reshape(replicates, -1).T, strict=True)
-        for k, (column, usable) in enumerate(columns):
-            # Scores that are undefined in most replicates have no interval worth the name.
-            if np.isfinite(value.flat[k]) and 2 * usable.sum() >= replicates:
-                ends[:, k] = _bca(column[usable], value.flat[k], skewness[k], spread)
+    usable = np.isfinite(value) & (telling > 1) & (2 * known.sum(axis=0) >= replicates)
+    spread = _widened_quantile(level, len(parts)) if len(parts) > 1 else math.nan
+    skewness = _accelerations(without_one)
+    for k in np.flatnonzero(usable.ravel()):
+        column = drawn.reshape(replicates, -1)[:, k]
+        ends[:, k] = _bca(column[np.isfinite(column)], value.flat[k], skewness.flat[k], spread)
     low, high = ends.reshape(2, *value.shape)
-    return Interval(value, low, high, replicates - known.sum(axis=0), level, len(parts))
+    return Interval(value, low, high, replicates - known.sum(axis=0), level, len(parts), telling)
 
 
 def resample_difference(
@@ -135,9 +141,12 @@ def resample_difference(
     if one.shape != other.shape:
         raise VerificationError(f"Expected the same events twice; received the shapes {one.shape} and {other.shape}")
     both = np.stack([one, other], axis=1)
-    return resample(
+    interval = resample(
         both, lambda pair: score(pair[:, 0]) - score(pair[:, 1]), replicates=replicates, level=level, seed=seed
     )
+    # No event makes any difference: that is known, unlike the spread of a perfect score.
+    same = (interval.value == 0) & (interval.telling == 0)
+    return replace(interval, low=np.where(same, 0.0, interval.low), high=np.where(same, 0.0, interval.high))
 
 
 def _replicate(parts: Floats, replicates: int, seed: int) -> Iterator[Floats]:

@@ -5,8 +5,9 @@ Colours are apart for colour-blind readers; in grey print the markers tell the m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import matplotlib as mpl
@@ -30,7 +31,8 @@ SYNTHETIC_NOTE = "Synthetic frames: no statement about real snow."
 _GREY = "0.45"
 
 
-def style() -> AbstractContextManager[None]:
+@contextmanager
+def style() -> Iterator[None]:
     """Sets what all figures share, as a context."""
     settings: dict[str, Any] = {
         "font.size": 9,
@@ -39,9 +41,13 @@ def style() -> AbstractContextManager[None]:
         "figure.dpi": 150,
         "svg.fonttype": "none",  # text stays text: searchable, and in the reader's font
         "svg.hashsalt": "snowmode",  # the same figure, the same file
+        "text.parse_math": False,  # a file may be called a$b$.csv
         "axes.axisbelow": True,
     }
-    return mpl.rc_context(settings)  # type: ignore[arg-type]  # its keys are typed as a literal of some 300 names
+    with mpl.rc_context(settings), warnings.catch_warnings():  # type: ignore[arg-type]  # keys: a literal of some 300
+        # A title may be Japanese: a page shows it in the reader's font, and a box in a PNG is no reason to fail.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        yield
 
 
 def confusion(counts: NDArray[np.integer], codes: tuple[str, ...], *, title: str, note: str = "") -> Figure:
@@ -115,7 +121,8 @@ def performance(report: Report) -> Figure:
             axes.errorbar(x, y, xerr=bars[0], yerr=bars[1], color=color, lw=1, capsize=2, zorder=3)
             axes.plot(x, y, marker, color=color, ms=8, mec="black", mew=0.6, zorder=4, label=code)
         axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
-        axes.legend(loc="lower right", frameon=True, framealpha=1, edgecolor="0.8")
+        if axes.get_legend_handles_labels()[0]:
+            axes.legend(loc="lower right", frameon=True, framealpha=1, edgecolor="0.8")
         axes.set(xlabel="success ratio = 1 - FAR (precision)", ylabel="POD (recall)")
         bars_text = f"Bars: {report.level:.0%} intervals of {report.events:,} events. " if report.events else ""
         _title(figure, "Performance diagram", report.title, f"{bars_text}Curves: CSI. {_synthetic(report)}")
@@ -150,6 +157,7 @@ def reliability(report: Report) -> Figure | None:
             above.set(title=code, xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xticks=(0, 0.5, 1))
             below.stairs(curve.histogram, np.linspace(0, 1, len(curve.histogram) + 1), fill=True, color=color)
             below.set_yscale("log")
+            below.yaxis.set_major_formatter("{x:,.0f}")  # the usual one writes mathematics
             below.set_ylim(bottom=0.7)
             below.set_xlabel("probability")
         grid[0, 0].set_ylabel("share observed")

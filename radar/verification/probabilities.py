@@ -152,7 +152,8 @@ def check_probabilities(probabilities: ArrayLike, observed: ArrayLike) -> tuple[
     table, rows = _check_shapes(probabilities, observed)
     # Result files round to six decimals; a model in half precision is coarser still.
     if table.size and not (table.min() >= 0 and np.abs(table @ np.ones(table.shape[1]) - 1).max() < 5e-3):
-        first = int(((table >= 0).all(axis=1) & (np.abs(table.sum(axis=1) - 1) < 5e-3)).argmin())
+        with np.errstate(invalid="ignore"):  # infinities of both signs
+            first = int(((table >= 0).all(axis=1) & (np.abs(table.sum(axis=1) - 1) < 5e-3)).argmin())
         raise VerificationError(
             f"Expected probabilities from 0 to 1 that add up to 1; received {table[first].tolist()} for frame {first}"
         )

@@ -113,7 +113,8 @@ def _modes(report: Report) -> Table:
         for code, scores in report.modes.items()
     ]
     interval = f" ({report.level:.0%} intervals of {report.events:,} events)" if report.events else ""
-    return Table(f"By mode{interval}", (header, *rows))
+    note = "No interval where fewer than two events tell of a score." if report.events else ""
+    return Table(f"By mode{interval}", (header, *rows), note)
 
 
 def _overall(report: Report) -> Table:
