@@ -118,7 +118,7 @@ class _Seen:
 
     modes: NDArray[np.int64]
     events: NDArray[np.int64]
-    observed: Sequence[Event] | None
+    observed: Sequence[Event]
     notes: list[str]
     first: str
 
@@ -133,12 +133,12 @@ def _frames(rows: Sequence[Row], times: Times, path: Path, codes: Sequence[str],
     if absent := len(labels) - sum(1 for label in found if label):
         notes.append(f"{absent:,} labelled frames are not among the classified ones and are not scored.")
     first = f"the labels with {next(iter(labels))}" if labels else "and there is no label"
+    observed, events = find_events(modes, times, longest_gap=options.longest_gap)
     if all(label.event for label in found if label):
         events, _ = index_of(label.event if label else "" for label in found)
-        return _Seen(modes, events, None, notes, first)
-    if np.isnat(times[modes >= 0]).any():
-        return _Seen(modes, np.empty(0, np.int64), None, notes, first)
-    return _Seen(modes, find_events(modes, times, longest_gap=options.longest_gap)[1], None, notes, first)
+    elif np.isnat(times[modes >= 0]).any():
+        events = np.empty(0, np.int64)
+    return _Seen(modes, events, observed, notes, first)
 
 
 def _periods(rows: Sequence[Row], times: Times, path: Path, codes: Sequence[str], options: Options) -> _Seen:

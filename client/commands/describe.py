@@ -1,0 +1,35 @@
+"""`client describe`."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from client.commands.options import Model, Server, fail
+
+
+def describe(
+    server: Server = None,
+    model: Model = "snowmode",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the whole model card as JSON.")] = False,
+) -> None:
+    """Show what the model on the server says of itself."""
+    from client.display_card import print_card
+    from client.settings import find_server
+    from radar.errors import SnowmodeError
+    from serving.protocol.connection import Connection
+    from serving.protocol.embedded import server_at
+
+    try:
+        address, _ = find_server(server)
+        with server_at(address, model=model) as target, Connection(target, model=model) as connection:
+            served = connection.describe()
+    except SnowmodeError as error:
+        fail(error)
+    if as_json:
+        card = {"version": served.version, **served.card.model_dump(mode="json")}
+        print(json.dumps(card, ensure_ascii=False, indent=1))  # noqa: T201
+    else:
+        print_card(served)

@@ -1,0 +1,90 @@
+"""Options that several commands share, and how a command fails."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from radar.seasons import TimeRule
+
+Server = Annotated[
+    str | None,
+    typer.Option(
+        envvar="SNOWMODE_SERVER",
+        metavar="HOST:PORT",
+        help="Model server; or embedded:MODELS to start one for this run from a folder of published models. "
+        "Otherwise the config file's, otherwise localhost:8500.",
+        show_default=False,
+    ),
+]
+Model = Annotated[str, typer.Option(metavar="NAME", help="Name of the model on the server.")]
+
+
+TIMES = "Times of frames"
+
+Pattern = Annotated[
+    str | None,
+    typer.Option(
+        metavar="RULE",
+        help="How a name tells the time: %Y%m%d%H%M.png, or pr2hse{index}.png with the two options below. "
+        "Otherwise season.toml in the folder; otherwise frames have no time.",
+        rich_help_panel=TIMES,
+    ),
+]
+SeasonStart = Annotated[
+    datetime | None,
+    typer.Option(
+        formats=["%Y-%m-%dT%H:%MZ", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%dT%H:%M", "%Y-%m-%d"],
+        metavar="TIME",
+        help="Time of index 0, UTC: 2015-11-01T00:00Z.",
+        rich_help_panel=TIMES,
+    ),
+]
+Cadence = Annotated[
+    float | None,
+    typer.Option(metavar="MINUTES", help="Minutes between frames; tells which are missing.", rich_help_panel=TIMES),
+]
+Zone = Annotated[
+    str,
+    typer.Option(
+        metavar="ZONE", help="Time zone of dates in names: UTC, JST or one like Asia/Tokyo.", rich_help_panel=TIMES
+    ),
+]
+
+
+def time_rule(pattern: str | None, start: datetime | None, cadence: float | None, zone: str) -> TimeRule | None:
+    """Makes the time rule of the four options above, None if none was given.
+
+    Raises:
+        ConfigError: They do not belong together.
+        SeasonError: They make no rule.
+    """
+    from client.errors import ConfigError
+    from radar.seasons import TimeRule
+
+    if pattern is not None:
+        if start is not None and "{index" not in pattern:
+            raise ConfigError(f"--season-start belongs to a pattern with {{index}}, received --pattern {pattern!r}")
+        start = None if start is None else start.replace(tzinfo=UTC)
+        return TimeRule(pattern, start=start, cadence_minutes=cadence, zone=zone)
+    if start is not None or cadence is not None or zone != "UTC":
+        raise ConfigError(
+            "--season-start, --cadence and --zone need --pattern, which says where the time stands in a name"
+        )
+    return None
+
+
+def fail(error: Exception) -> NoReturn:
+    """Shows an error as its text alone, and leaves with the code that belongs to its kind."""
+    from client.errors import Interrupted, OutputError
+    from serving.protocol.errors import ServingError
+
+    codes: dict[type[Exception], int] = {ServingError: 3, OutputError: 4, Interrupted: 130}
+    code = next((code for kind, code in codes.items() if isinstance(error, kind)), 2)
+    label = "" if isinstance(error, Interrupted) else "Error: "
+    print(f"{label}{error}", *getattr(error, "__notes__", ()), sep="\n", file=sys.stderr)  # noqa: T201
+    raise typer.Exit(code)
