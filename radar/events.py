@@ -72,7 +72,7 @@ def find_events(
     of_mode = np.asarray(modes, np.int64)
     of_series = np.zeros_like(of_mode) if series is None else np.asarray(series, np.int64)
     usable = np.flatnonzero((of_mode >= 0) & ~np.isnat(times))
-    order = usable[np.lexsort((times[usable], of_mode[usable], of_series[usable]))]
+    order = usable[_by_season_mode_time(of_series[usable], of_mode[usable], times[usable])]
     k, s, t = of_mode[order], of_series[order], times[order]
     limit = np.timedelta64(int(longest_gap.total_seconds()), "s")
     follows = (k[1:] == k[:-1]) & (s[1:] == s[:-1]) & (t[1:] - t[:-1] <= limit)
@@ -81,14 +81,30 @@ def find_events(
     sequence = np.lexsort((k[first], t[first], s[first]))
     first, last = first[sequence], last[sequence]
     events = [
-        Event(int(mode), start, end, int(size), int(number))
-        for mode, start, end, size, number in zip(
-            k[first], as_datetimes(t[first]), as_datetimes(t[last]), last - first + 1, s[first], strict=True
+        Event(*fields)
+        for fields in zip(
+            k[first].tolist(),
+            as_datetimes(t[first]),
+            as_datetimes(t[last]),
+            (last - first + 1).tolist(),
+            s[first].tolist(),
+            strict=True,
         )
     ]
     index = np.full(len(of_mode), -1)
     index[order] = np.repeat(np.argsort(sequence), np.diff(np.append(np.sort(first), len(order))))
     return events, index
+
+
+def _by_season_mode_time(series: NDArray[np.int64], modes: NDArray[np.int64], times: Times) -> NDArray[np.intp]:
+    if not len(modes):
+        return np.empty(0, np.intp)
+    later = (series[1:] > series[:-1]) | ((series[1:] == series[:-1]) & (times[1:] >= times[:-1]))
+    key = series * (modes.max() + 1) + modes
+    if later.all() and key.min() >= 0 and key.max() <= np.iinfo(np.int16).max:
+        # In order of time already, as frames mostly are: numbers this short are sorted 5 times as fast.
+        return np.argsort(key.astype(np.int16), kind="stable")
+    return np.lexsort((times, modes, series))
 
 
 def as_datetimes(times: Times) -> list[datetime]:

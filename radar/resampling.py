@@ -33,7 +33,7 @@ FEW_EVENTS = 20
 
 REPLICATES = 1000
 LEVEL = 0.95
-_CHUNK = 1 << 22
+_CHUNK = 1 << 18  # draws at a time: their counts stay in the processor's cache
 _NORMAL = NormalDist()
 
 
@@ -96,7 +96,7 @@ def resample(
         raise VerificationError(f"Expected 2 or more replicates and a level between 0 and 1: {replicates}, {level}")
     whole = parts.sum(axis=0, keepdims=True)
     value = np.asarray(score(whole), np.float64)[0]
-    drawn = np.concatenate([score(chunk) for chunk in _replicate(parts, replicates, seed)])
+    drawn = np.asarray(score(np.concatenate(list(_replicate(parts, replicates, seed)))), np.float64)
     known = np.isfinite(drawn)
     without_one = score(whole - parts)
     # NaN without an event counts as another score; up to rounding, since sums of differences are not exact.
@@ -169,8 +169,10 @@ def _accelerations(without_one: Floats) -> Floats:
     number = np.maximum(known.sum(axis=0), 1)
     values = np.where(known, without_one, 0.0)
     away = np.where(known, values.sum(axis=0) / number - values, 0.0)
-    square = (away**2).sum(axis=0) ** 1.5
-    result: Floats = np.divide((away**3).sum(axis=0), 6 * square, out=np.zeros(square.shape), where=square > 0)
+    power = away * away
+    square = power.sum(axis=0) ** 1.5
+    power *= away  # away**3 takes ten times as long
+    result: Floats = np.divide(power.sum(axis=0), 6 * square, out=np.zeros(square.shape), where=square > 0)
     return result
 
 

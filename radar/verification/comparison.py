@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from radar.errors import VerificationError
 from radar.resampling import LEVEL, REPLICATES
 from radar.verification.estimates import Estimate, estimate_difference
 from radar.verification.report import Report, verify
-from radar.verification.sample import Sample
+from radar.verification.sample import Sample, index_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +36,10 @@ class Comparison:
         """The finding in plain words."""
         difference = self.overall["hss"]
         first, second = (report.overall["hss"].value for report in self.reports)
-        skills = f"HSS {first:.3f} against {second:.3f}"
         report = self.reports[0]
-        basis = f"on {report.frames:,} frames of {report.events:,} events ({skills})"
+        basis = f"on {report.frames:,} frames of {report.events:,} events"
+        if np.isfinite((first, second)).all():
+            basis += f" (HSS {first:.3f} against {second:.3f})"
         if not difference.known:
             return f"Whether {self.names[0]} or {self.names[1]} is better cannot be said {basis}."
         interval = f"{report.level:.0%} interval {difference.low:+.3f} to {difference.high:+.3f}"
@@ -83,6 +84,8 @@ def compare(
         raise VerificationError(
             f"{names[0]} and {names[1]}: expected the same frames with the same observed modes, in the same order"
         )
+    # Two runs may number the same events in different order.
+    first, second = (replace(sample, events=index_of(sample.events.tolist())[0]) for sample in (first, second))
     if not len(first.events) or not np.array_equal(first.events, second.events):
         raise VerificationError(f"{names[0]} and {names[1]}: a comparison needs the same events, or times")
     if (first.probabilities is None) != (second.probabilities is None):

@@ -112,9 +112,13 @@ class _Layout:
                 parts.append(np.bincount(of, values, minlength=events)[:, np.newaxis])
             for k, curve in enumerate(self._curves):
                 bins = len(curve.frames)
-                cell = of * bins + np.searchsorted(curve.edges, sample.probabilities[:, k], side="right")
-                for weights in (None, sample.observed == k):
-                    parts.append(np.bincount(cell, weights, minlength=events * bins).reshape(events, bins))
+                column = np.ascontiguousarray(sample.probabilities[:, k])
+                cell = of * bins
+                # A comparison with each edge takes half as long as a search among them.
+                for edge in curve.edges:
+                    cell += column >= edge
+                for cells in (cell, cell[sample.observed == k]):
+                    parts.append(np.bincount(cells, minlength=events * bins).reshape(events, bins))
         return np.concatenate(parts, axis=1).astype(np.float64)
 
     def scores(self, sums: Floats) -> Floats:

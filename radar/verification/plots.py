@@ -14,6 +14,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 from numpy.typing import NDArray
 
 from radar.modes import colors_for
@@ -89,7 +90,7 @@ def performance(report: Report) -> Figure:
     Source: Roebber (2009), Visualizing multiple measures of forecast quality, Wea. Forecasting 24, 601-608.
     """
     with style():
-        figure = Figure(figsize=(5.4, 5.2), layout="constrained")
+        figure = Figure(figsize=(6.1, 5.2), layout="constrained")
         axes = figure.subplots()
         side = np.linspace(0.005, 1, 300)
         ratio, pod = np.meshgrid(side, side)
@@ -121,8 +122,9 @@ def performance(report: Report) -> Figure:
             axes.errorbar(x, y, xerr=bars[0], yerr=bars[1], color=color, lw=1, capsize=2, zorder=3)
             axes.plot(x, y, marker, color=color, ms=8, mec="black", mew=0.6, zorder=4, label=code)
         axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
-        if axes.get_legend_handles_labels()[0]:
-            axes.legend(loc="lower right", frameon=True, framealpha=1, edgecolor="0.8")
+        handles, labels = axes.get_legend_handles_labels()
+        if handles:  # outside: every place inside may be that of a mode
+            figure.legend(handles, labels, loc="outside right upper", frameon=False)
         axes.set(xlabel="success ratio = 1 - FAR (precision)", ylabel="POD (recall)")
         bars_text = f"Bars: {report.level:.0%} intervals of {report.events:,} events. " if report.events else ""
         _title(figure, "Performance diagram", report.title, f"{bars_text}Curves: CSI. {_synthetic(report)}")
@@ -157,7 +159,8 @@ def reliability(report: Report) -> Figure | None:
             above.set(title=code, xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xticks=(0, 0.5, 1))
             below.stairs(curve.histogram, np.linspace(0, 1, len(curve.histogram) + 1), fill=True, color=color)
             below.set_yscale("log")
-            below.yaxis.set_major_formatter("{x:,.0f}")  # the usual one writes mathematics
+            below.yaxis.set_major_formatter("{x:,.0f}")  # the usual one writes mathematics, as does the minor one
+            below.yaxis.set_minor_formatter(NullFormatter())
             below.set_ylim(bottom=0.7)
             below.set_xlabel("probability")
         grid[0, 0].set_ylabel("share observed")

@@ -69,9 +69,10 @@ def curve(probability: ArrayLike, happened: ArrayLike, *, bins: int = CURVE_BINS
     ranked = np.sort(p)
     cuts = ranked[np.arange(1, bins) * len(p) // bins]
     edges = np.unique(cuts[cuts > ranked[0]])
-    frames, total, hits = _bin_sums(bins_of(p, edges), p, yes, len(edges) + 1)
-    histogram = np.histogram(p, HISTOGRAM_BINS, (0, 1))[0].astype(np.int64)
-    return Curve(edges, ratio(total, frames), ratio(hits, frames), frames, float(yes.mean()), histogram)
+    frames, hits = _counts(ranked, edges), _counts(np.sort(p[yes]), edges)
+    histogram = _counts(ranked, np.arange(1, HISTOGRAM_BINS) / HISTOGRAM_BINS)
+    forecast = ratio(_sums(ranked, ranked, edges), frames)
+    return Curve(edges, forecast, ratio(hits, frames), frames, float(yes.mean()), histogram)
 
 
 def expected_calibration_error(
@@ -95,39 +96,28 @@ def expected_calibration_error(
         return CalibrationError(float("nan"), float("nan"))
     winner = table.argmax(axis=1)
     confidence = table[np.arange(len(rows)), winner]
-    if adaptive:
-        ranked = np.sort(confidence)
-        edges = np.unique(ranked[np.arange(1, bins) * len(ranked) // bins])
-    else:
-        edges = np.arange(1, bins) / bins
-    of = bins_of(confidence, edges)
-    _, total, hits = _bin_sums(of, confidence, winner == rows, len(edges) + 1)
-    value = np.abs(hits - total).sum() / len(rows)
+    ranked = np.sort(confidence)
+    edges = np.unique(ranked[np.arange(1, bins) * len(ranked) // bins]) if adaptive else np.arange(1, bins) / bins
+    hits = _counts(np.sort(confidence[winner == rows]), edges)
+    value = np.abs(hits - _sums(ranked, ranked, edges)).sum() / len(rows)
     # Right frames of a calibrated model: a sum of independent draws, near enough to a normal distribution, which on
     # average is sqrt(2 / pi) standard deviations from its mean.
-    spread = np.sqrt(np.bincount(of, confidence * (1 - confidence)))
+    spread = np.sqrt(_sums(ranked * (1 - ranked), ranked, edges))
     return CalibrationError(float(value), float(spread.sum() * math.sqrt(2 / math.pi) / len(rows)))
 
 
-def bins_of(probability: ArrayLike, edges: ArrayLike) -> NDArray[np.int64]:
-    """Gives the bin of each probability, as `numpy.searchsorted` from the right does, faster for few edges.
-
-    Args:
-        probability: Shape (N,).
-        edges: Between B bins, ascending, shape (B - 1,); what equals an edge lies in the bin above it.
-
-    Returns:
-        From 0 to B - 1, shape (N,).
-    """
-    p, cuts = np.ascontiguousarray(probability, np.float64), np.asarray(edges, np.float64)
-    bins = np.zeros(p.shape, np.min_scalar_type(len(cuts)))
-    for cut in cuts:
-        bins += p >= cut
-    return bins.astype(np.int64)
+def _counts(ranked: Floats, edges: Floats) -> NDArray[np.int64]:
+    """Counts ascending numbers in bins; what equals an edge lies in the bin above it."""
+    return np.diff(_places(ranked, edges))
 
 
-def _bin_sums(
-    of: NDArray[np.int64], p: Floats, yes: NDArray[np.bool_], bins: int
-) -> tuple[NDArray[np.int64], Floats, Floats]:
-    frames = np.bincount(of, minlength=bins).astype(np.int64)
-    return frames, np.bincount(of, p, bins).astype(np.float64), np.bincount(of, yes, bins).astype(np.float64)
+def _sums(values: Floats, ranked: Floats, edges: Floats) -> Floats:
+    """Sums values, one for each of the ascending numbers, in bins of these."""
+    places = _places(ranked, edges)
+    # Of an empty bin `reduceat` gives the value at its place, which may be the one after the last.
+    sums: Floats = np.add.reduceat(np.append(values, 0.0), places[:-1])
+    return np.where(np.diff(places) > 0, sums, 0.0)
+
+
+def _places(ranked: Floats, edges: Floats) -> NDArray[np.int64]:
+    return np.concatenate([[0], np.searchsorted(ranked, edges), [len(ranked)]]).astype(np.int64)

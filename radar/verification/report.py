@@ -145,7 +145,7 @@ class Report:
         )
         found = [(scores["csi"].value, code) for code, scores in self.modes.items()]
         ranked = sorted(pair for pair in found if np.isfinite(pair[0]))
-        if len(ranked) > 1:
+        if ranked and ranked[0][0] < ranked[-1][0]:
             text += f" {_words(self, ranked[-1][1], 'Best told')}; {_words(self, ranked[0][1], 'worst')}."
         return text
 
@@ -207,7 +207,7 @@ def verify(
         synthetic=synthetic,
         frames=len(sample.observed),
         events=events,
-        seasons=len(np.unique(sample.series)),
+        seasons=int(np.count_nonzero(np.bincount(sample.series))),
         events_of_mode=events_of_mode,
         table=table,
         overall=scores.overall,
@@ -234,7 +234,7 @@ def _calibration(sample: Sample, curves: tuple[Curve, ...], scores: Estimates) -
         ece=reliability.expected_calibration_error(probabilities, sample.observed),
         ece_adaptive=reliability.expected_calibration_error(probabilities, sample.observed, adaptive=True),
         temperature=fit_temperature(np.log(np.maximum(probabilities, SMALLEST)), sample.observed),
-        mean_probability=probabilities.mean(axis=0),
+        mean_probability=np.ones(len(probabilities)) @ probabilities / len(probabilities),
     )
 
 
@@ -246,14 +246,18 @@ def _months(sample: Sample) -> tuple[Month, ...]:
     known = ~np.isnat(sample.times)
     if not known.any():
         return ()
-    names, month = np.unique(sample.times[known].astype("datetime64[M]"), return_inverse=True)
+    number = sample.times[known].astype("datetime64[M]").astype(np.int64)
+    first = number.min()
+    found = np.bincount(number - first) > 0
+    names = (np.flatnonzero(found) + first).astype("datetime64[M]")
+    month = (np.cumsum(found) - 1)[number - first]
     modes = len(sample.codes)
     tables = count_by_group(sample.observed[known], sample.predicted[known], modes, month, len(names))
     events = np.zeros(len(names), np.intp)
     if len(sample.events):
-        width = int(sample.events.max()) + 1
-        cells = np.unique(month * width + sample.events[known])
-        events = np.bincount(cells // width, minlength=len(names))
+        present = np.zeros((len(names), int(sample.events.max()) + 1), bool)
+        present[month, sample.events[known]] = True
+        events = present.sum(axis=1)
     return tuple(
         Month(str(name), table, int(number)) for name, table, number in zip(names, tables, events, strict=True)
     )

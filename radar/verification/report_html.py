@@ -22,11 +22,11 @@ def as_html(report: Report | Comparison) -> str:
     """Writes a report or a comparison as a page, with its figures inside."""
     if isinstance(report, Report):
         title, split = report.title, report.split
-        sections = [(tables(report), _figures(report), "")]
+        sections = [(tables(report), _figures(report, ""), "")]
     else:
         title, split = " against ".join(report.names), report.reports[0].split
         sections = [(comparison_tables(report), [], "")]
-        sections += [(tables(one), _figures(one), one.title) for one in report.reports]
+        sections += [(tables(one), _figures(one, f"model{n}-"), one.title) for n, one in enumerate(report.reports)]
     source = resources.files("radar.verification").joinpath("report.html").read_text(encoding="utf-8")
     page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(source)
     return page.render(
@@ -48,8 +48,8 @@ def write_html(report: Report | Comparison, path: Path) -> None:
     durable.write_text(path, as_html(report) + "\n")
 
 
-def write_figures(report: Report, folder: Path, *, suffix: str = ".png") -> list[Path]:
-    """Writes every figure of a report into a folder; gives the files.
+def write_figures(report: Report, folder: Path) -> list[Path]:
+    """Writes every figure of a report into a folder as PNG; gives the files.
 
     Raises:
         OSError: A file cannot be written.
@@ -58,15 +58,15 @@ def write_figures(report: Report, folder: Path, *, suffix: str = ".png") -> list
     for name, draw in FIGURES.items():
         figure = draw(report)
         if figure is not None:
-            written.append(folder / f"{name}{suffix}")
+            written.append(folder / f"{name}.png")
             with durable.replacing(written[-1]) as file, style():
-                figure.savefig(file, format=suffix.lstrip("."))
+                figure.savefig(file, format="png")
     return written
 
 
-def _figures(report: Report) -> list[tuple[str, Markup]]:
+def _figures(report: Report, place: str) -> list[tuple[str, Markup]]:
     drawn = ((name, draw(report)) for name, draw in FIGURES.items())
-    return [(name, _as_svg(name, figure)) for name, figure in drawn if figure is not None]
+    return [(name, _as_svg(f"{place}{name}", figure)) for name, figure in drawn if figure is not None]
 
 
 def _as_svg(name: str, figure: Figure) -> Markup:

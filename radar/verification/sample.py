@@ -62,14 +62,11 @@ class Sample:
         for name, values in parts.items():
             if values is not None and np.shape(values) != (frames,):
                 raise VerificationError(f"Expected {name} of {frames} frames, received the shape {np.shape(values)}")
-        for name, values, limit in (
-            ("observed", self.observed, len(self.codes)),
-            ("predicted", self.predicted, len(self.codes)),
-            ("event", self.events, frames),
-        ):
-            check_index(name, values, limit)
+        check_index("observed", self.observed, len(self.codes))
+        check_index("predicted", self.predicted, len(self.codes))
+        frames_of = np.bincount(check_index("event", self.events, frames))
         # An event without frames would be counted, and drawn, as if it were evidence.
-        if not (frames_of := np.bincount(self.events)).all():
+        if not frames_of.all():
             raise VerificationError(
                 f"Expected events numbered without gaps, each with a frame; number {int(frames_of.argmin())} of "
                 f"{len(frames_of)} has none"
