@@ -2,7 +2,7 @@
 
 import typer
 
-from serving.model_server.command import model_server
+from serving.model_server.command import ModelServerCommand, model_server
 
 app = typer.Typer(
     name="serving",
@@ -12,7 +12,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # rich's table cuts TensorFlow Serving's long flag names at 80 columns
     help="Serve models.",
 )
-app.command("model-server")(model_server)
+app.command("model-server", cls=ModelServerCommand)(model_server)
 
 
 @app.callback()

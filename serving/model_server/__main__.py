@@ -2,7 +2,7 @@
 
 import typer
 
-from serving.model_server.command import model_server
+from serving.model_server.command import ModelServerCommand, model_server
 
 if __name__ == "__main__":
     app = typer.Typer(
@@ -11,5 +11,5 @@ if __name__ == "__main__":
         pretty_exceptions_enable=False,
         rich_markup_mode=None,  # rich's table cuts TensorFlow Serving's long flag names at 80 columns
     )
-    app.command()(model_server)
+    app.command(cls=ModelServerCommand)(model_server)
     app()

@@ -1,103 +1,93 @@
-"""Keeps the newest version of a model loaded: watches its folder, loads, warms up, hands over, unloads.
-
-The new version answers before the old one goes, so a change costs no request, and memory for two for a moment.
-"""
+"""Keeps the models of a config loaded: several of them, each with its versions, labels and policy."""
 
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 
 import grpc
 
-from serving.model_server.errors import ServableError, StartError
+from serving.model_server.config_files import read_text_proto
+from serving.model_server.errors import ConfigurationError, ServableError, StartError
 from serving.model_server.flags import Settings
-from serving.model_server.servable import Servable
-from serving.model_server.versions import Stamp, is_complete, stamp_of, version_folders
-from serving.model_server.warmup import warm_up
+from serving.model_server.labels import check_labels
+from serving.model_server.loading import Loader
+from serving.model_server.model_config import ModelEntry, read_entries
+from serving.model_server.model_versions import ModelVersions, Version
+from serving.model_server.predict import Answering
 from serving.protocol import wire
 
 _log = logging.getLogger(__name__)
-_COMPLAIN_EVERY = 30.0
+_LOOK_FOR_HANG_UPS = 0.5
+_SHORTEST_PAUSE = 0.05
 
 
-@dataclass(slots=True, eq=False)
-class _Version:
-    number: int
-    state: int = wire.State.START
-    error: ServableError | None = None
-    servable: Servable | None = None
-    leases: int = 0
-    attempts: int = 0
-    retry_at: float = 0.0
-    stamp: Stamp = ()
-
-
-class VersionManager:
-    """The versions of one model; `poll` changes them, every other method may be called from any thread."""
+class ModelManager:
+    """The models of one server; `poll` is called by one thread, every other method by any."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._lock = threading.Lock()
-        self._versions: dict[int, _Version] = {}
-        self._served = False
-        self._failure: StartError | None = None
-        self._complaint = ""
-        self._complained_at = -_COMPLAIN_EVERY
-        self._stopped = threading.Event()
+        self._changed = threading.Condition(threading.Lock())
+        self._loader = Loader(settings)
+        self._models: dict[str, ModelVersions] = {}
+        self._entries: Mapping[str, ModelEntry] = {}
+        self._config = settings.model_server_config
+        self._config_complaint = ""
+        self._looked_after: Mapping[str, ModelEntry] | None = None
+        self._stopped = False
+        self._wake = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="versions", daemon=True)
+        with self._changed:
+            self._apply(self._config, read_entries(self._config))
 
     def start(self) -> None:
-        """Begins to watch the base path."""
+        """Begins to watch the base paths, and the config file if that is asked for."""
         self._thread.start()
 
     def stop(self) -> None:
         """Ends watching, without waiting for a load in progress, which cannot be interrupted."""
-        self._stopped.set()
-
-    def join(self, timeout: float) -> bool:
-        """Waits for the watching to end; tells whether it has."""
-        self._thread.join(timeout)
-        return not self._thread.is_alive()
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+        self._wake.set()
 
     def is_ready(self) -> bool:
-        """Tells whether a version is, or has been, available.
+        """Tells whether every model of the config answers.
 
         Raises:
-            StartError: if the first one failed for good.
+            StartError: if one of them failed for good.
         """
-        with self._lock:
-            if self._failure is not None:
-                raise self._failure
-            return self._served
+        with self._changed:
+            failures = self._failures(self._entries)
+            if failures:
+                raise StartError(failures)
+            return self._all_answer(self._entries)
 
-    def available(self) -> list[int]:
-        """Lists the versions that answer, the newest first."""
-        with self._lock:
-            return sorted((entry.number for entry in self._available()), reverse=True)
+    def available(self) -> dict[str, list[int]]:
+        """Lists the versions that answer, the newest first, by model."""
+        with self._changed:
+            return {name: self._models[name].available() for name in self._entries}
 
     @contextmanager
-    def lease(self, spec: wire.ModelSpec) -> Iterator[Servable]:
+    def lease(self, spec: wire.ModelSpec) -> Iterator[Answering]:
         """Gives the version a ModelSpec stands for, and keeps it loaded until the block ends.
 
         Raises:
             ServableError: if it names no version that is available.
         """
-        with self._lock:
-            version = self._find(spec)
+        with self._changed:
+            model, version = self._find(spec)
+            servable = version.servable
+            if servable is None:
+                raise ServableError(grpc.StatusCode.INTERNAL, "an available version has no model")
             version.leases += 1
         try:
-            if version.servable is None:
-                raise ServableError(grpc.StatusCode.INTERNAL, "an available version has no model")
-            yield version.servable
+            yield servable
         finally:
-            with self._lock:
-                version.leases -= 1
-                idle = self._take_idle(version)
-            _close(idle)
+            del servable
+            with self._changed:
+                model.release(version)
 
     def status(self, spec: wire.ModelSpec) -> wire.GetModelStatusResponse:
         """Answers GetModelStatus.
@@ -108,9 +98,10 @@ class VersionManager:
         _check_named(spec)
         response = wire.GetModelStatusResponse()
         asked = spec.version.value if spec.HasField("version") else None
-        with self._lock:
-            for number, version in sorted(self._versions.items(), reverse=True):
-                if spec.name != self._settings.model_name or asked not in (None, number):
+        with self._changed:
+            model = self._models.get(spec.name)
+            for number, version in sorted(model.by_number.items(), reverse=True) if model else ():
+                if asked not in (None, number):
                     continue
                 entry = response.model_version_status.add(version=number, state=version.state)
                 entry.status.SetInParent()
@@ -122,177 +113,148 @@ class VersionManager:
             raise ServableError(grpc.StatusCode.NOT_FOUND, f"Could not find {what} of model {spec.name}")
         return response
 
+    def reload(self, config: wire.ModelServerConfig, *, is_wanted: Callable[[], bool] = lambda: True) -> None:
+        """Replaces the config, and waits until the models that are new in it answer.
+
+        Args:
+            config: all models there should be from now on.
+            is_wanted: tells whether somebody still waits for the answer.
+
+        Raises:
+            ServableError: if the config cannot be, and then nothing has changed; or UNKNOWN, if a new model failed
+                for good; or CANCELLED or UNAVAILABLE, if the caller or the server goes: it is in force then.
+        """
+        new = self._replace(config)
+        with self._changed:
+            while not (failures := self._failures(new)) and not self._all_answer(new):
+                if self._stopped:
+                    raise ServableError(grpc.StatusCode.UNAVAILABLE, "the server is stopping")
+                if not is_wanted():
+                    raise ServableError(grpc.StatusCode.CANCELLED, "nobody waits for the new models any more")
+                self._changed.wait(_LOOK_FOR_HANG_UPS)
+        if failures:
+            raise ServableError(grpc.StatusCode.UNKNOWN, failures)
+
     def poll(self) -> None:
-        """Looks at the base path once and brings the loaded versions in line with it."""
-        base_path, name = self._settings.model_base_path, self._settings.model_name
-        try:
-            folders = version_folders(base_path)
-            complete = [number for number, folder in folders.items() if is_complete(folder)]
-        except OSError as error:
-            # A share that is away for a moment must not take the model down with it.
-            self._complain(f"Could not find base path {base_path} for servable {name} ({error.strerror})")
-            return
-        if not folders:
-            self._complain(
-                f"No versions of servable {name} found under base path {base_path}. Did you forget to name your leaf "
-                f"directory as a number (eg. '/1/')?{_hint(base_path)}"
-            )
-        elif not complete:
-            newest = folders[max(folders)]
-            self._complain(f"{newest} is not a complete SavedModel yet; waiting for the rest of its files")
-        newest_number = max(complete, default=None)
-        if newest_number is None or self._bring_up(newest_number, folders[newest_number]):
-            self._retire_all_but(newest_number)
+        """Looks at every base path once and brings the loaded versions in line with it."""
+        with self._changed:
+            models, entries = list(self._models.values()), self._entries
+        for model in models:
+            try:
+                model.look()
+            except Exception:  # a folder that changes under our hands; the next look sees it whole
+                _log.exception("cannot look after the versions of %s", model.name)
+        with self._changed:
+            self._looked_after = entries
+            self._changed.notify_all()
 
     def _watch(self) -> None:
-        wait = self._settings.file_system_poll_wait_seconds
-        while not self._stopped.is_set():
-            try:
-                self.poll()
-            except Exception:  # a folder that changes under our hands; the next look sees it whole
-                _log.exception("cannot look after the versions of %s", self._settings.model_name)
-            with self._lock:
-                retries = [entry.retry_at for entry in self._versions.values() if entry.retry_at]
-            if not wait and not retries:
-                self._end_watch()
-                return
-            pauses = [max(0.0, at - time.monotonic()) for at in retries] + ([float(wait)] if wait else [])
-            self._stopped.wait(min(pauses))
+        look_every = self._settings.file_system_poll_wait_seconds
+        read_every = self._settings.model_config_file_poll_wait_seconds
+        read_at = time.monotonic() + read_every
+        while not self._stopped:
+            self._wake.clear()
+            self.poll()
+            now = time.monotonic()
+            if read_every and now >= read_at:
+                self._read_config_again()
+                read_at = now + read_every
+            with self._changed:
+                times = [at for model in self._models.values() for at in model.retries()]
+            times += [now + look_every] if look_every else []
+            times += [read_at] if read_every else []
+            # A try that is due and cannot be made, because a share is away, must not make this a busy loop.
+            self._wake.wait(max(_SHORTEST_PAUSE, min(times) - time.monotonic()) if times else None)
 
-    def _end_watch(self) -> None:
-        with self._lock:
-            if not self._served and self._failure is None:
-                self._failure = StartError(
-                    f"{self._complaint}. With --file_system_poll_wait_seconds=0 nobody looks again"
-                )
-
-    def _bring_up(self, number: int, folder: Path) -> bool:
-        """Makes a version available if it is not; tells whether it is."""
-        stamp = stamp_of(folder)
-        with self._lock:
-            version = self._versions.setdefault(number, _Version(number))
-            if version.state == wire.State.AVAILABLE:
-                return True
-            if version.state == wire.State.END and version.error is not None and version.stamp == stamp:
-                return False
-            if version.stamp != stamp:  # new, or other files than those that failed
-                version.attempts, version.retry_at, version.stamp = 0, 0.0, stamp
-            if version.retry_at > time.monotonic():
-                return False
-            version.state, version.error = wire.State.LOADING, None
+    def _read_config_again(self) -> None:
+        path = self._settings.model_config_file
+        if path is None:
+            return
+        complaint = ""
         try:
-            servable = self._load(number, folder)
+            config = read_text_proto("--model_config_file", path, wire.ModelServerConfig)
+            if config != self._config:
+                self._replace(config)
+        except ConfigurationError as error:
+            complaint = str(error)
         except ServableError as error:
-            self._note_failure(version, error)
-            return False
-        with self._lock:
-            version.servable, version.state, version.retry_at = servable, wire.State.AVAILABLE, 0.0
-            self._served = True
-        return True
+            complaint = f"--model_config_file={path}: {error.code.name}: {error}"
+        if complaint and complaint != self._config_complaint:
+            _log.error("the config stays as it is. %s", complaint)
+        self._config_complaint = complaint
 
-    def _load(self, number: int, folder: Path) -> Servable:
-        started = time.monotonic()
-        servable = Servable.load(
-            folder,
-            self._settings.model_name,
-            number,
-            intra_op_threads=self._settings.intra_op_threads,
-            inter_op_threads=self._settings.inter_op_threads,
-        )
-        warmed = 0
-        if self._settings.enable_model_warmup:
-            try:
-                warmed = warm_up(servable, folder)
-            except ServableError:
-                servable.close()
-                raise
-        _log.info(
-            *("loaded %s version %d in %.1f s", servable.name, number, time.monotonic() - started),
-        )
-        if warmed:
-            _log.info("warmed %s version %d with %d requests", servable.name, number, warmed)
-        return servable
-
-    def _note_failure(self, version: _Version, error: ServableError) -> None:
-        settings = self._settings
-        with self._lock:
-            version.error = error
-            version.attempts += 1
-            if version.attempts <= settings.max_num_load_retries:
-                version.retry_at = time.monotonic() + settings.load_retry_interval_micros / 1e6
-            else:
-                version.retry_at, version.state = 0.0, wire.State.END
-                if not self._served:
-                    self._failure = StartError(
-                        f"1 servable(s) did not become available: {{{{name: {settings.model_name} version: "
-                        f"{version.number}}} due to error: {error.code.name}: {error.message}}}"
-                    )
-        _log.error(
-            "cannot load %s version %d (try %d of %d): %s",
-            *(settings.model_name, version.number, version.attempts, settings.max_num_load_retries + 1, error),
-        )
-
-    def _retire_all_but(self, number: int | None) -> None:
-        idle = []
-        with self._lock:
-            for version in self._versions.values():
-                if version.number == number:
-                    continue
-                version.retry_at = 0.0
-                if version.state == wire.State.AVAILABLE:
-                    version.state = wire.State.UNLOADING
-                    idle.append(self._take_idle(version))
-        for servable in idle:
-            _close(servable)
-
-    def _take_idle(self, version: _Version) -> Servable | None:
-        """Ends a version on its way out once nobody runs it; gives what is left to close."""
-        if version.state != wire.State.UNLOADING or version.leases:
-            return None
-        servable, version.servable, version.state = version.servable, None, wire.State.END
-        return servable
-
-    def _available(self) -> list[_Version]:
-        return [entry for entry in self._versions.values() if entry.state == wire.State.AVAILABLE]
-
-    def _find(self, spec: wire.ModelSpec) -> _Version:
-        _check_named(spec)
-        if spec.HasField("version_label"):
-            raise ServableError(
-                grpc.StatusCode.INVALID_ARGUMENT,
-                f"Unrecognized servable version label: {spec.version_label}",
+    def _replace(self, config: wire.ModelServerConfig) -> Collection[str]:
+        """Puts a config in force, or raises and leaves the old one; gives the names of its new models."""
+        with self._changed:
+            old = self._entries
+            entries = read_entries(config, old)
+            check_labels(
+                entries.values(),
+                old,
+                self._is_available,
+                allow_unavailable=self._settings.allow_version_labels_for_unavailable_models,
             )
-        candidates = {entry.number: entry for entry in self._available()}
-        if spec.name != self._settings.model_name:
-            candidates = {}
-        if spec.HasField("version"):
-            number, what = spec.version.value, f"Specific({spec.name}, {spec.version.value})"
-        else:
-            number, what = max(candidates, default=-1), f"Latest({spec.name})"
-        if number not in candidates:
-            raise ServableError(grpc.StatusCode.NOT_FOUND, f"Servable not found for request: {what}")
-        return candidates[number]
+            self._apply(config, entries)
+        self._wake.set()
+        _log.info("new config: %s", ", ".join(entries) or "no models")
+        return entries.keys() - old.keys()
 
-    def _complain(self, text: str) -> None:
-        now = time.monotonic()
-        if text != self._complaint or now - self._complained_at >= _COMPLAIN_EVERY:
-            self._complaint, self._complained_at = text, now
-            waiting = not self._served and self._settings.file_system_poll_wait_seconds
-            _log.warning("%s%s", text, " (the port stays closed until there is a version)" if waiting else "")
+    def _apply(self, config: wire.ModelServerConfig, entries: Mapping[str, ModelEntry]) -> None:
+        for name in self._entries.keys() - entries.keys():
+            self._models[name].drop()
+        for name, entry in entries.items():
+            if name not in self._models:
+                self._models[name] = ModelVersions(name, self._settings, self._loader, self._changed)
+            self._models[name].entry = entry
+        self._config, self._entries = config, entries
+
+    def _all_answer(self, names: Collection[str]) -> bool:
+        return all(self._models[name].available() for name in names)
+
+    def _failures(self, names: Collection[str]) -> str:
+        """Says which of these models will never answer; nothing as long as there is hope for all."""
+        failed = []
+        nobody_looks = self._looked_after is self._entries and not self._settings.file_system_poll_wait_seconds
+        for name in names:
+            model = self._models[name]
+            failed += [
+                f"{{name: {name} version: {version.number}}} due to error: {version.error.code.name}: {version.error}"
+                for version in model.failures()
+                if version.error is not None
+            ]
+            if nobody_looks and not model.available() and model.complaint:
+                failed.append(
+                    f"{{name: {name}}} due to error: {model.complaint}. With --file_system_poll_wait_seconds=0 "
+                    "nobody looks again"
+                )
+        return f"{len(failed)} servable(s) did not become available: {{{', '.join(failed)}}}" if failed else ""
+
+    def _is_available(self, name: str, number: int) -> bool:
+        return name in self._models and number in self._models[name].available()
+
+    def _find(self, spec: wire.ModelSpec) -> tuple[ModelVersions, Version]:
+        _check_named(spec)
+        match spec.WhichOneof("version_choice"):
+            case "version":
+                number = spec.version.value
+            case "version_label":
+                entry = self._entries.get(spec.name)
+                if entry is None or spec.version_label not in entry.labels:
+                    raise ServableError(
+                        grpc.StatusCode.INVALID_ARGUMENT,
+                        f"Unrecognized servable version label: {spec.version_label}",
+                    )
+                number = entry.labels[spec.version_label]
+            case _:
+                number = None
+        model = self._models.get(spec.name)
+        available = model.available() if model is not None else []
+        if model is None or not available or number not in (None, *available):
+            what = f"Latest({spec.name})" if number is None else f"Specific({spec.name}, {number})"
+            raise ServableError(grpc.StatusCode.NOT_FOUND, f"Servable not found for request: {what}")
+        return model, model.by_number[available[0] if number is None else number]
 
 
 def _check_named(spec: wire.ModelSpec) -> None:
     if not spec.name:
         raise ServableError(grpc.StatusCode.INVALID_ARGUMENT, "ModelSpec has no name specified.")
-
-
-def _close(servable: Servable | None) -> None:
-    if servable is not None:
-        servable.close()
-        _log.info("unloaded %s version %d", servable.name, servable.version)
-
-
-def _hint(base_path: Path) -> str:
-    inside = [entry for entry in sorted(base_path.iterdir()) if entry.is_dir()]
-    models = [str(entry) for entry in inside if version_folders(entry)]
-    return f" These folders in it have some: {', '.join(models)}" if models else ""

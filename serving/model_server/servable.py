@@ -16,9 +16,12 @@ import grpc
 import numpy as np
 from numpy.typing import NDArray
 
+from serving.model_server import metrics
+from serving.model_server.batching_merge import Arrays
 from serving.model_server.errors import ServableError, status_code
 from serving.model_server.signatures import INIT_OP, Signature
 from serving.protocol import wire
+from serving.protocol.priority import Priority
 
 # Read once, when TensorFlow is imported. Errors too where there is no GPU: "failed call to cuInit" frightens people,
 # and whatever is wrong with a model comes back as an exception.
@@ -126,7 +129,8 @@ class Servable:
         outputs: Sequence[str] | None = None,
         *,
         timeout: float | None = None,
-    ) -> dict[str, NDArray[Any]]:
+        priority: Priority = Priority.LIVE,
+    ) -> Arrays:
         """Runs one signature.
 
         Args:
@@ -134,6 +138,7 @@ class Servable:
             inputs: an array for each input of the signature.
             outputs: the outputs wanted; all by default.
             timeout: seconds the run may take.
+            priority: makes no difference without batching, as there is no queue to go ahead in.
 
         Returns:
             An array for each output; strings as `object` arrays of `bytes`.
@@ -141,48 +146,87 @@ class Servable:
         Raises:
             ServableError: with the code and words of TensorFlow Serving.
         """
+        signature, aliases, fed = self.check(signature_name, inputs, outputs)
+        with self._turn(timeout) as left:
+            return self.execute(signature, aliases, fed, timeout=left)
+
+    def check(
+        self, signature_name: str, inputs: Mapping[str, NDArray[Any]], outputs: Sequence[str] | None
+    ) -> tuple[Signature, tuple[str, ...], Arrays]:
+        """Checks what `run` gets; tells the signature, the outputs to fetch, and the inputs with their defaults.
+
+        Raises:
+            ServableError: see `run`.
+        """
         signature = self.signature(signature_name)
         signature.check_names(inputs)
         aliases = signature.choose_outputs(outputs or ())
         fed = {**signature.defaults, **inputs}
         signature.check_values(fed)
+        return signature, aliases, fed
+
+    def execute(
+        self, signature: Signature, aliases: Sequence[str], fed: Mapping[str, NDArray[Any]], *, timeout: float | None
+    ) -> Arrays:
+        """Runs what `check` let pass, at once.
+
+        Args:
+            signature: the entry point.
+            aliases: the outputs to fetch.
+            fed: an array for each input.
+            timeout: seconds the run may take.
+
+        Raises:
+            ServableError: see `run`.
+        """
+        options = None
+        if timeout is not None:
+            milliseconds = int(1000 * min(timeout, _LONGEST_SECONDS))
+            if milliseconds <= 0:  # which would be no limit at all
+                raise _late()
+            options = tf.compat.v1.RunOptions(timeout_in_ms=milliseconds)
+        started = time.perf_counter()
         try:
-            with self._turn(timeout) as options:
-                values = self._session.run(
-                    [signature.outputs[alias].tensor for alias in aliases],
-                    {spec.tensor: fed[alias] for alias, spec in signature.inputs.items()},
-                    options=options,
-                )
+            values = self._session.run(
+                [signature.outputs[alias].tensor for alias in aliases],
+                {spec.tensor: fed[alias] for alias, spec in signature.inputs.items()},
+                options=options,
+            )
         except tf.errors.OpError as error:
-            raise ServableError(status_code(error.error_code), error.message) from error
+            # What the runtime said, as TensorFlow Serving answers it, before Python adds "Graph execution error".
+            said = error.__context__ if isinstance(error.__context__, tf.errors.OpError) else error
+            raise ServableError(status_code(error.error_code), said.message) from error
         except (RuntimeError, TypeError, ValueError) as error:
             raise ServableError(grpc.StatusCode.INTERNAL, str(error)) from error
+        finally:
+            metrics.note_graph_run(time.perf_counter() - started)
         return {
             alias: np.asarray(value, _object_for_strings(value)) for alias, value in zip(aliases, values, strict=True)
         }
 
     @contextmanager
-    def _turn(self, timeout: float | None) -> Iterator[Any]:
-        """Waits for a turn to run; gives the RunOptions with the time that is left."""
-        late = ServableError(grpc.StatusCode.DEADLINE_EXCEEDED, "Timed out waiting for notification")
+    def _turn(self, timeout: float | None) -> Iterator[float | None]:
+        """Waits for a turn to run; gives the seconds that are left."""
         if timeout is None:
             with self._turns:
                 yield None
             return
-        deadline = time.monotonic() + min(timeout, _LONGEST_SECONDS)
+        deadline = time.monotonic() + timeout
         if timeout <= 0 or not self._turns.acquire(timeout=min(timeout, _LONGEST_SECONDS)):
-            raise late
+            raise _late()
         try:
-            left = int(1000 * (deadline - time.monotonic()))
-            if left <= 0:
-                raise late
-            yield tf.compat.v1.RunOptions(timeout_in_ms=left)
+            yield deadline - time.monotonic()
         finally:
             self._turns.release()
 
     def close(self) -> None:
         """Frees the model; a run after this fails with INTERNAL."""
         self._session.close()
+        metrics.forget(self.name, self.version)
+
+
+def _late() -> ServableError:
+    return ServableError(grpc.StatusCode.DEADLINE_EXCEEDED, "Timed out waiting for notification")
 
 
 def _object_for_strings(value: object) -> type[object] | None:

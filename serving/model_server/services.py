@@ -1,61 +1,88 @@
 """The gRPC services of TensorFlow Serving, on the project's own messages."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NoReturn
 
 import grpc
 
+from serving.model_server.answers import Answers
 from serving.model_server.errors import ServableError
-from serving.model_server.manager import VersionManager
-from serving.model_server.predict import predict
+from serving.model_server.priority import priority_of
 from serving.protocol import wire
+from serving.protocol.priority import HEADER, Priority
 
 _MESSAGE_LIMIT = 1024
-_SIGNATURE_DEF = "signature_def"
-_NOT_HERE = {
-    wire.CLASSIFY: "Classify needs tf.Example inputs; send arrays to Predict.",
-    wire.REGRESS: "Regress needs tf.Example inputs; send arrays to Predict.",
-    wire.MULTI_INFERENCE: "MultiInference needs tf.Example inputs; send arrays to Predict.",
-    wire.HANDLE_RELOAD_CONFIG_REQUEST: (
-        "The embedded server follows its --model_base_path; publish a version there, or restart it with other flags."
-    ),
-}
+_NEEDS_EXAMPLES = (
+    "{0} is not implemented by the embedded server. {0} needs tf.Example inputs; send arrays to Predict."
+)
 
 
-def handlers(manager: VersionManager) -> list[grpc.GenericRpcHandler]:
-    """Makes the handlers of PredictionService and ModelService."""
+def handlers(answers: Answers, *, bulk_pool: ThreadPoolExecutor | None = None) -> list[grpc.GenericRpcHandler]:
+    """Makes the handlers of PredictionService and ModelService.
+
+    Args:
+        answers: what they answer with.
+        bulk_pool: threads for bulk requests, which would otherwise hold those that live ones need; None lets both
+            share the server's own.
+    """
     methods: dict[str, dict[str, Any]] = {}
 
     def add(path: str, handler: Any) -> None:
         _, service, method = path.split("/")
         methods.setdefault(service, {})[method] = handler
 
-    add(wire.PREDICT, _unary(_answer_predict, manager, wire.PredictRequest, wire.PredictResponse))
-    add(
-        wire.GET_MODEL_METADATA,
-        _unary(_answer_metadata, manager, wire.GetModelMetadataRequest, wire.GetModelMetadataResponse),
-    )
-    add(
-        wire.GET_MODEL_STATUS,
-        _unary(_answer_status, manager, wire.GetModelStatusRequest, wire.GetModelStatusResponse),
-    )
-    for path, hint in _NOT_HERE.items():
-        add(path, _refusing(f"{path.rpartition('/')[2]} is not implemented by the embedded server. {hint}"))
-    return [grpc.method_handlers_generic_handler(service, table) for service, table in methods.items()]
+    def predict(request: wire.PredictRequest, context: grpc.ServicerContext) -> wire.PredictResponse:
+        priority = priority_of(dict(context.invocation_metadata()).get(HEADER))
+        return answers.predict(request, timeout=context.time_remaining(), priority=priority)
+
+    def metadata(request: wire.GetModelMetadataRequest, _: grpc.ServicerContext) -> wire.GetModelMetadataResponse:
+        return answers.metadata(request)
+
+    def status(request: wire.GetModelStatusRequest, _: grpc.ServicerContext) -> wire.GetModelStatusResponse:
+        return answers.status(request)
+
+    def reload(request: wire.ReloadConfigRequest, context: grpc.ServicerContext) -> wire.ReloadConfigResponse:
+        return answers.reload(request, is_wanted=context.is_active)
+
+    add(wire.PREDICT, _unary(predict, wire.PredictRequest))
+    add(wire.GET_MODEL_METADATA, _unary(metadata, wire.GetModelMetadataRequest))
+    add(wire.GET_MODEL_STATUS, _unary(status, wire.GetModelStatusRequest))
+    add(wire.HANDLE_RELOAD_CONFIG_REQUEST, _unary(reload, wire.ReloadConfigRequest))
+    for path in (wire.CLASSIFY, wire.REGRESS, wire.MULTI_INFERENCE):
+        add(path, _refusing(_NEEDS_EXAMPLES.format(path.rpartition("/")[2])))
+    made = [grpc.method_handlers_generic_handler(service, table) for service, table in methods.items()]
+    if bulk_pool is None:
+        return made
+    return [_BulkPredict(_unary(predict, wire.PredictRequest, pool=bulk_pool)), *made]
+
+
+class _BulkPredict(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has no types
+    """Takes the Predict requests that say they are bulk."""
+
+    def __init__(self, handler: Any) -> None:
+        self._handler = handler
+
+    def service(self, handler_call_details: Any) -> Any:
+        """Finds the handler of a call; None leaves it to others."""
+        is_bulk = (HEADER, Priority.BULK) in handler_call_details.invocation_metadata
+        return self._handler if is_bulk and handler_call_details.method == wire.PREDICT else None
 
 
 def _unary(
-    answer: Callable[[VersionManager, Any, float | None], Any], manager: VersionManager, request: Any, response: Any
+    answer: Callable[[Any, grpc.ServicerContext], Any], request: Any, *, pool: ThreadPoolExecutor | None = None
 ) -> Any:
     def handle(message: Any, context: grpc.ServicerContext) -> Any:
         try:
-            if not message.HasField("model_spec"):
-                raise ServableError(grpc.StatusCode.INVALID_ARGUMENT, "Missing ModelSpec")
-            return answer(manager, message, context.time_remaining())
+            return answer(message, context)
         except ServableError as error:
             _abort(context, error)
 
-    return grpc.unary_unary_rpc_method_handler(handle, request.FromString, response.SerializeToString)
+    if pool is not None:
+        handle.experimental_thread_pool = pool  # type: ignore[attr-defined]  # gRPC's way to say it
+    return grpc.unary_unary_rpc_method_handler(
+        handle, request.FromString, lambda response: response.SerializeToString()
+    )
 
 
 def _refusing(text: str) -> Any:
@@ -63,38 +90,6 @@ def _refusing(text: str) -> Any:
         _abort(context, ServableError(grpc.StatusCode.UNIMPLEMENTED, text))
 
     return grpc.unary_unary_rpc_method_handler(handle)
-
-
-def _answer_predict(
-    manager: VersionManager, request: wire.PredictRequest, timeout: float | None
-) -> wire.PredictResponse:
-    with manager.lease(request.model_spec) as servable:
-        return predict(servable, request, timeout=timeout)
-
-
-def _answer_metadata(
-    manager: VersionManager, request: wire.GetModelMetadataRequest, _: float | None
-) -> wire.GetModelMetadataResponse:
-    if not request.metadata_field:
-        raise ServableError(
-            grpc.StatusCode.INVALID_ARGUMENT,
-            "GetModelMetadataRequest must specify at least one metadata_field",
-        )
-    for field in request.metadata_field:
-        if field != _SIGNATURE_DEF:
-            raise ServableError(grpc.StatusCode.INVALID_ARGUMENT, f"Metadata field {field} is not supported")
-    with manager.lease(request.model_spec) as servable:
-        response = wire.GetModelMetadataResponse()
-        response.model_spec.name = servable.name
-        response.model_spec.version.value = servable.version
-        response.metadata[_SIGNATURE_DEF].Pack(servable.signature_defs)
-        return response
-
-
-def _answer_status(
-    manager: VersionManager, request: wire.GetModelStatusRequest, _: float | None
-) -> wire.GetModelStatusResponse:
-    return manager.status(request.model_spec)
 
 
 def _abort(context: grpc.ServicerContext, error: ServableError) -> NoReturn:

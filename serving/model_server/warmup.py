@@ -7,24 +7,25 @@ import grpc
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
+from serving.model_server import metrics
 from serving.model_server.errors import ServableError, status_code
-from serving.model_server.predict import predict
-from serving.model_server.servable import Servable
+from serving.model_server.predict import Answering, predict
 from serving.protocol import wire
 
 WARMUP_FILE = Path("assets.extra", "tf_serving_warmup_requests")
 MAX_RECORDS = 1000
 
 
-def warm_up(servable: Servable, folder: Path) -> int:
-    """Runs every recorded request once.
+def warm_up(servable: Answering, folder: Path, *, rounds: int = 1) -> int:
+    """Runs every recorded request.
 
     Args:
         servable: the version just loaded.
         folder: its folder; the file is a TFRecord of PredictionLog, and may be missing.
+        rounds: how often to run each request.
 
     Returns:
-        The number of requests run.
+        The number of requests recorded.
 
     Raises:
         ServableError: if the file or a request is bad; the version must not be served then.
@@ -32,6 +33,11 @@ def warm_up(servable: Servable, folder: Path) -> int:
     path = folder / WARMUP_FILE
     if not path.is_file():
         return 0
+    with metrics.warming_up(str(folder)):
+        return _replay(servable, path, rounds)
+
+
+def _replay(servable: Answering, path: Path, rounds: int) -> int:
     count = 0
     try:
         for record in islice(tf.data.TFRecordDataset(str(path)).as_numpy_iterator(), MAX_RECORDS + 1):
@@ -40,7 +46,9 @@ def warm_up(servable: Servable, folder: Path) -> int:
                     grpc.StatusCode.INVALID_ARGUMENT,
                     f"Number of warmup records exceeds the maximum ({MAX_RECORDS}) at {path}",
                 )
-            predict(servable, _request(record))
+            request = _request(record)
+            for _ in range(rounds):
+                predict(servable, request)
             count += 1
     except tf.errors.DataLossError as error:
         raise ServableError(

@@ -95,12 +95,13 @@ def shape_of(shape: wire.TensorShapeProto) -> tuple[int, ...] | None:
     return None if shape.unknown_rank else tuple(dim.size for dim in shape.dim)
 
 
-def to_tensor_proto(array: ArrayLike) -> wire.TensorProto:
+def to_tensor_proto(array: ArrayLike, *, as_content: bool = True) -> wire.TensorProto:
     """Packs an array: numbers in `tensor_content`, strings in `string_val`.
 
     Args:
         array: numbers, booleans, `bytes`, or `str` (sent as UTF-8). Dtype `S` drops trailing zero
             bytes; keep such strings in an `object` array.
+        as_content: False packs numbers in the `*_val` field of their type, which is slow to read.
 
     Raises:
         TensorError: if no tensor has such values.
@@ -112,6 +113,9 @@ def to_tensor_proto(array: ArrayLike) -> wire.TensorProto:
         proto.tensor_shape.dim.add(size=size)
     if number == _STRING:
         proto.string_val.extend(_as_bytes(value) for value in values.ravel().tolist())
+    elif not as_content:
+        entry = _TYPES[number]
+        getattr(proto, entry.field).extend(_as_stored(values.ravel(), entry).tolist())
     else:
         proto.tensor_content = values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes()
     return proto
@@ -179,6 +183,14 @@ def _as_dtype(stored: NDArray[Any], entry: _Type) -> NDArray[Any]:
     if entry.name == "half":
         return stored.astype("<u2").view(entry.dtype)
     return stored.astype(entry.dtype, copy=False)  # integers wrap, as in C
+
+
+def _as_stored(values: NDArray[Any], entry: _Type) -> NDArray[Any]:
+    if entry.dtype.kind == "c":
+        return values.astype(entry.dtype).view(entry.stored)
+    if entry.name == "half":
+        return values.astype(entry.dtype).view("<u2")
+    return values.astype(entry.stored)
 
 
 def _object_array(values: Sequence[bytes]) -> NDArray[Any]:

@@ -50,12 +50,27 @@ if TYPE_CHECKING:
 
     class PredictionLog(_Message): ...  # noqa: D101
 
+    class ModelConfig(_Message): ...  # noqa: D101
+
+    class ModelServerConfig(_Message): ...  # noqa: D101
+
+    class ReloadConfigRequest(_Message): ...  # noqa: D101
+
+    class ReloadConfigResponse(_Message): ...  # noqa: D101
+
+    class SSLConfig(_Message): ...  # noqa: D101
+
+    class MonitoringConfig(_Message): ...  # noqa: D101
+
+    class BatchingParameters(_Message): ...  # noqa: D101
+
     class HealthCheckRequest(_Message): ...  # noqa: D101
 
     class HealthCheckResponse(_Message): ...  # noqa: D101
 
     DataType: Any
     ErrorCode: Any
+    ModelType: Any
     State: Any
     ServingStatus: Any
 
@@ -96,6 +111,8 @@ if not TYPE_CHECKING:
             *("GetModelMetadataRequest", "GetModelMetadataResponse", "StatusProto"),
             *("GetModelStatusRequest", "GetModelStatusResponse", "ModelVersionStatus"),
             *("LogMetadata", "PredictLog", "PredictionLog"),
+            *("ModelConfig", "ModelServerConfig", "ReloadConfigRequest", "ReloadConfigResponse"),
+            *("SSLConfig", "MonitoringConfig", "BatchingParameters"),
         ),
         **_messages("grpc.health.v1", "HealthCheckRequest", "HealthCheckResponse"),
     }
@@ -103,6 +120,7 @@ if not TYPE_CHECKING:
     # Enums: `DataType.DT_UINT8`, `DataType.Name(4)`, `State.AVAILABLE`, ...
     DataType = EnumTypeWrapper(POOL.FindEnumTypeByName("tensorflow.DataType"))
     ErrorCode = EnumTypeWrapper(POOL.FindEnumTypeByName("tensorflow.error.Code"))
+    ModelType = EnumTypeWrapper(POOL.FindEnumTypeByName("tensorflow.serving.ModelType"))
     State = EnumTypeWrapper(POOL.FindEnumTypeByName("tensorflow.serving.ModelVersionStatus.State"))
     ServingStatus = EnumTypeWrapper(POOL.FindEnumTypeByName("grpc.health.v1.HealthCheckResponse.ServingStatus"))
 

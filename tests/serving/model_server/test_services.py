@@ -1,4 +1,4 @@
-"""The services of a running server, with our messages and with the official ones."""
+"""The services of a running server, with our messages and with the official ones; refusals are in `test_golden`."""
 
 import threading
 
@@ -76,114 +76,6 @@ def zeros(*shape, dtype=np.uint8):
     return np.zeros(shape, dtype)
 
 
-GOOD = {"images": zeros(1, 8, 8, 3)}
-REFUSALS = [
-    ({}, {"name": ""}, CODE.INVALID_ARGUMENT, "ModelSpec has no name specified."),
-    ({}, {"name": "m"}, CODE.NOT_FOUND, "Servable not found for request: Latest(m)"),
-    (
-        *({}, {"version": {"value": 7}}, CODE.NOT_FOUND),
-        "Servable not found for request: Specific(toy, 7)",
-    ),
-    (
-        *({}, {"version_label": "canary"}, CODE.INVALID_ARGUMENT),
-        "Unrecognized servable version label: canary",
-    ),
-    (GOOD, {"signature": "X"}, CODE.FAILED_PRECONDITION, 'Serving signature key "X" not found.'),
-    (
-        {"images": zeros(1, 8, 8, 3), "b": zeros(1)},
-        {},
-        CODE.INVALID_ARGUMENT,
-        "input size does not match signature: 2!=1 len({b,images}) != len({images}). Sent extra: {b}. "
-        "Missing but required: {}.",
-    ),
-    (
-        {},
-        {},
-        CODE.INVALID_ARGUMENT,
-        "input size does not match signature: 0!=1 len({}) != len({images}). Sent extra: {}. "
-        "Missing but required: {images}.",
-    ),
-    (
-        {"img": zeros(1, 8, 8, 3)},
-        {},
-        CODE.INVALID_ARGUMENT,
-        "Signature input alias: images(feed name: serving_default_images:0) not found in request and no default "
-        "value provided. Inputs expected to be in the request {img}, or default input alias set: ",
-    ),
-    (
-        GOOD,
-        {"output_filter": ["logits", "X"]},
-        CODE.INVALID_ARGUMENT,
-        "output tensor alias not found in signature: X Outputs expected to be in the set {logits,probabilities}.",
-    ),
-    (
-        *(GOOD, {"output_filter": ["logits", "logits"]}, CODE.INVALID_ARGUMENT),
-        "duplicate output tensor alias: logits",
-    ),
-    (
-        *({"images": zeros(1, 8, 8, 3, dtype=np.float32)}, {}, CODE.INVALID_ARGUMENT),
-        "Expects arg[0] to be uint8 but float is provided",
-    ),
-    *(
-        (
-            *({"images": zeros(*shape)}, {"signature": signature}, CODE.INVALID_ARGUMENT),
-            f"Shape of tensor _arg_{signature}_images_0_0 {text} is not compatible with expected shape [?,8,8,3].",
-        )
-        for signature in ("serving_default", "unguarded")
-        for shape, text in {
-            (2, 64, 64, 3): "[2,64,64,3]",
-            (8, 8, 3): "[8,8,3]",
-            (): "[]",
-            (1, 1, 8, 8, 3): "[1,1,8,8,3]",
-        }.items()
-    ),
-    (
-        *({"images": zeros(0, 8, 8, 3)}, {}, CODE.INVALID_ARGUMENT),
-        "Input images is an empty batch: [0,8,8,3].",
-    ),
-]
-
-
-@pytest.mark.parametrize(("inputs", "how", "code", "message"), REFUSALS)
-def test_refusals_are_those_of_tensorflow_serving(server, images, inputs, how, code, message):
-    with pytest.raises(grpc.RpcError) as refused:
-        server.call(wire.PREDICT, predict_request(inputs, **how), wire.PredictResponse)
-    assert (refused.value.code(), refused.value.details()) == (code, message)
-    assert len(server.predict({"images": images}).outputs) == 2, "the server must outlive a bad request"
-
-
-@pytest.mark.parametrize(
-    "tensor",
-    [
-        {"dtype": wire.DataType.DT_UINT8, "tensor_content": b"123"},
-        {"dtype": wire.DataType.DT_UINT8, "tensor_shape": {"dim": [{"size": -1}]}},
-        {"dtype": 99},
-        {"dtype": wire.DataType.DT_UINT8, "tensor_shape": {"dim": [{"size": 2**50}]}, "int_val": [1]},
-    ],
-)
-def test_unreadable_tensors(server, tensor):
-    request = predict_request({})
-    request.inputs["images"].CopyFrom(wire.TensorProto(**tensor))
-    with pytest.raises(grpc.RpcError) as refused:
-        server.call(wire.PREDICT, request, wire.PredictResponse)
-    assert refused.value.code() is CODE.INVALID_ARGUMENT
-    assert refused.value.details() == "tensor parsing error: images"
-
-
-@pytest.mark.parametrize(
-    ("path", "request_type", "answer_type"),
-    [
-        (wire.PREDICT, wire.PredictRequest, wire.PredictResponse),
-        (wire.GET_MODEL_METADATA, wire.GetModelMetadataRequest, wire.GetModelMetadataResponse),
-        (wire.GET_MODEL_STATUS, wire.GetModelStatusRequest, wire.GetModelStatusResponse),
-    ],
-)
-def test_a_missing_model_spec(server, path, request_type, answer_type):
-    with pytest.raises(grpc.RpcError) as refused:
-        server.call(path, request_type(), answer_type)
-    assert (refused.value.code(), refused.value.details()) == (CODE.INVALID_ARGUMENT, "Missing ModelSpec")
-
-
 def test_an_error_inside_the_graph_keeps_its_code_and_is_cut(server):
     with pytest.raises(grpc.RpcError) as refused:
         server.predict({"number": np.ones(1, np.int32)}, "fail")
@@ -249,28 +141,6 @@ def test_metadata_is_what_the_official_loader_reads(server, toy):
     assert dict(signatures.signature_def) == dict(on_disk)
 
 
-@pytest.mark.parametrize(
-    ("request_", "code", "message"),
-    [
-        (
-            metadata_request(),
-            CODE.INVALID_ARGUMENT,
-            "GetModelMetadataRequest must specify at least one metadata_field",
-        ),
-        (metadata_request("X"), CODE.INVALID_ARGUMENT, "Metadata field X is not supported"),
-        (
-            metadata_request("signature_def", version={"value": 7}),
-            CODE.NOT_FOUND,
-            "Servable not found for request: Specific(toy, 7)",
-        ),
-    ],
-)
-def test_metadata_refusals(server, request_, code, message):
-    with pytest.raises(grpc.RpcError) as refused:
-        server.call(wire.GET_MODEL_METADATA, request_, wire.GetModelMetadataResponse)
-    assert (refused.value.code(), refused.value.details()) == (code, message)
-
-
 def test_status(server):
     for spec in ({}, {"version": {"value": VERSION}}, {"version_label": "ignored"}):
         (entry,) = server.status(**spec).values()
@@ -286,19 +156,6 @@ def test_status_with_the_official_stub(server):
     request.model_spec.name = "toy"
     answer = model_service_pb2_grpc.ModelServiceStub(server.channel).GetModelStatus(request, DEADLINE)
     assert [(entry.version, entry.state) for entry in answer.model_version_status] == [(VERSION, 30)]
-
-
-@pytest.mark.parametrize(
-    ("spec", "message"),
-    [
-        ({"name": "m"}, "Could not find any versions of model m"),
-        ({"version": {"value": 7}}, "Could not find version 7 of model toy"),
-    ],
-)
-def test_status_refusals(server, spec, message):
-    with pytest.raises(grpc.RpcError) as refused:
-        server.status(**spec)
-    assert (refused.value.code(), refused.value.details()) == (CODE.NOT_FOUND, message)
 
 
 @pytest.mark.parametrize(
@@ -318,22 +175,6 @@ def test_health_of_an_unknown_service(server):
     with pytest.raises(grpc.RpcError) as refused:
         server.call(wire.HEALTH_CHECK, wire.HealthCheckRequest(service="X"), wire.HealthCheckResponse)
     assert refused.value.code() is CODE.NOT_FOUND
-
-
-@pytest.mark.parametrize(
-    ("path", "hint"),
-    [
-        (wire.CLASSIFY, "Predict"),
-        (wire.REGRESS, "Predict"),
-        (wire.MULTI_INFERENCE, "Predict"),
-        (wire.HANDLE_RELOAD_CONFIG_REQUEST, "--model_base_path"),
-    ],
-)
-def test_what_is_not_here_says_what_to_do(server, path, hint):
-    with pytest.raises(grpc.RpcError) as refused:
-        server.call(path, wire.PredictRequest(model_spec={"name": "toy"}), wire.PredictResponse)
-    assert refused.value.code() is CODE.UNIMPLEMENTED
-    assert hint in refused.value.details()
 
 
 def test_messages_may_be_larger_than_grpc_allows_by_default(server):

@@ -28,18 +28,20 @@ def wait_until(condition, what):
 class Server:
     """The server process, and our own messages to talk to it."""
 
-    def __init__(self, folder, base_path, *flags, command=("serving.model_server",)):
+    def __init__(self, folder, base_path, *flags, command=("serving.model_server",), env=()):
+        """Starts it; with None for the base path the flags must say what to serve."""
+        model = () if base_path is None else (f"--model_base_path={base_path}", "--model_name=toy")
         self.log = folder / f"server-{next(_numbers)}.log"
         self.port_file = self.log.with_suffix(".port")
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", *command, f"--model_base_path={base_path}", "--port=0"),
-                    *("--model_name=toy", "--host=127.0.0.1", f"--port_file={self.port_file}", *flags),
+                    *(sys.executable, "-m", *command, *model, "--port=0", "--host=127.0.0.1"),
+                    *(f"--port_file={self.port_file}", *flags),
                 ],
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1"},
+                env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1", **dict(env)},
             )
         self._channel = None
 

@@ -67,6 +67,15 @@ def test_numbers_there_and_back(array):
     same(tf.make_ndarray(official(proto)), array)
 
 
+@given(number_arrays)
+def test_numbers_in_the_field_of_their_type(array):
+    proto = to_tensor_proto(array, as_content=False)
+    assert not proto.tensor_content
+    for read in (to_array(proto), tf.make_ndarray(official(proto))):
+        assert read.dtype == array.dtype
+        np.testing.assert_array_equal(read, array)
+
+
 @given(string_arrays)
 def test_strings_there_and_back(array):
     proto = to_tensor_proto(array)

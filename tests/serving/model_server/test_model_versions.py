@@ -8,11 +8,13 @@ import grpc
 import numpy as np
 import pytest
 
+from serving.model_server import warmup
 from serving.model_server.errors import ServableError, StartError
 from serving.model_server.flags import Settings
-from serving.model_server.manager import VersionManager
+from serving.model_server.manager import ModelManager
+from serving.model_server.predict import predict
 from serving.protocol import wire
-from tests.serving.model_server.toy_server import DEADLINE, predict_request, wait_until
+from tests.serving.model_server.toy_server import predict_request, wait_until
 
 LATEST = wire.ModelSpec(name="toy")
 IMAGES = np.zeros((1, 8, 8, 3), np.uint8)
@@ -20,7 +22,7 @@ IMAGES = np.zeros((1, 8, 8, 3), np.uint8)
 
 def manager_of(base_path, **flags):
     flags = {"max_num_load_retries": 0, **flags}
-    return VersionManager(Settings(model_base_path=base_path, model_name="toy", **flags))
+    return ModelManager(Settings(model_base_path=base_path, model_name="toy", **flags))
 
 
 def polled(base_path, **flags):
@@ -31,6 +33,15 @@ def polled(base_path, **flags):
 
 def states(manager):
     return {entry.version: wire.State.Name(entry.state) for entry in manager.status(LATEST).model_version_status}
+
+
+def wait_for(manager, **wanted):
+    wanted = {int(number.removeprefix("v")): state for number, state in wanted.items()}
+    wait_until(lambda: states(manager) == wanted, f"the states {wanted}")
+
+
+def available(manager):
+    return manager.available()["toy"]
 
 
 def test_the_newest_of_several_versions_is_loaded(publish, tmp_path):
@@ -53,11 +64,11 @@ def test_a_new_version_takes_over_and_running_calls_finish_on_the_old(publish, t
         publish(tmp_path, 2)
         manager.poll()
         assert states(manager) == {1: "UNLOADING", 2: "AVAILABLE"}
-        assert manager.available() == [2]
+        assert available(manager) == [2]
         assert old.run("", {"images": IMAGES})["logits"].shape == (1, 4)
         with manager.lease(LATEST) as new:
             assert new.version == 2
-    assert states(manager) == {1: "END", 2: "AVAILABLE"}
+    wait_for(manager, v1="END", v2="AVAILABLE")
     with pytest.raises(ServableError):
         old.run("", {"images": IMAGES})
     with (
@@ -80,7 +91,7 @@ def test_a_folder_still_being_copied_is_left_alone(publish, tmp_path, missing):
     assert states(manager) == {1: "AVAILABLE"}
     (tmp_path / "later").rename(part / missing)
     manager.poll()
-    assert manager.available() == [2]
+    assert available(manager) == [2]
 
 
 def test_a_broken_version_ends_and_the_old_one_stays(publish, tmp_path, caplog):
@@ -90,7 +101,7 @@ def test_a_broken_version_ends_and_the_old_one_stays(publish, tmp_path, caplog):
     whole = (broken / "saved_model.pb").read_bytes()
     (broken / "saved_model.pb").write_bytes(b"nonsense")
     manager.poll()
-    assert states(manager) == {1: "AVAILABLE", 2: "END"}
+    wait_for(manager, v1="AVAILABLE", v2="END")
     (entry,) = (e for e in manager.status(LATEST).model_version_status if e.version == 2)
     assert entry.status.error_code != wire.ErrorCode.OK
     assert "saved_model.pb" in entry.status.error_message
@@ -99,7 +110,7 @@ def test_a_broken_version_ends_and_the_old_one_stays(publish, tmp_path, caplog):
     assert not caplog.records, "the same files must not be tried for ever"
     (broken / "saved_model.pb").write_bytes(whole)
     manager.poll()
-    assert states(manager) == {1: "END", 2: "AVAILABLE"}
+    wait_for(manager, v1="END", v2="AVAILABLE")
 
 
 def test_the_first_load_is_tried_again_and_then_given_up(publish, tmp_path):
@@ -121,7 +132,7 @@ def test_a_deleted_version_is_unloaded(publish, tmp_path):
     manager = polled(tmp_path)
     shutil.rmtree(tmp_path / "1")
     manager.poll()
-    assert states(manager) == {1: "END"}
+    wait_for(manager, v1="END")
     with (
         pytest.raises(ServableError, match=r"Servable not found for request: Latest\(toy\)") as refused,
         manager.lease(LATEST),
@@ -133,13 +144,21 @@ def test_a_deleted_version_is_unloaded(publish, tmp_path):
     assert states(manager) == {1: "AVAILABLE"}
 
 
+def test_a_version_that_answers_stays_while_its_folder_is_there(publish, tmp_path):
+    folder = publish(tmp_path, 1)
+    manager = polled(tmp_path)
+    (folder / "saved_model.pb").unlink()
+    manager.poll()
+    assert states(manager) == {1: "AVAILABLE"}
+
+
 def test_deleting_the_newest_version_goes_back_to_the_one_before(publish, tmp_path):
     publish(tmp_path, 1)
     publish(tmp_path, 2)
     manager = polled(tmp_path)
     shutil.rmtree(tmp_path / "2")
     manager.poll()
-    assert states(manager) == {1: "AVAILABLE", 2: "END"}
+    wait_for(manager, v1="AVAILABLE", v2="END")
 
 
 def test_a_base_path_that_goes_away_keeps_the_model(publish, tmp_path, caplog):
@@ -162,15 +181,14 @@ def test_a_folder_without_versions_says_where_there_are_some(publish, tmp_path, 
     assert (
         f"No versions of servable toy found under base path {tmp_path}. Did you forget to name your leaf directory "
         f"as a number (eg. '/1/')? These folders in it have some: {tmp_path / 'other'} "
-        "(the port stays closed until there is a version)"
+        "(it is not served until there is a version)"
     ) in caplog.text
 
 
 def test_looking_once_and_finding_nothing_is_an_error(tmp_path):
     manager = manager_of(tmp_path / "nothing", file_system_poll_wait_seconds=0)
-    manager.start()
-    assert manager.join(DEADLINE)
-    with pytest.raises(StartError, match="nobody looks again"):
+    manager.poll()
+    with pytest.raises(StartError, match=r"Could not find base path .* nobody looks again"):
         manager.is_ready()
 
 
@@ -189,7 +207,7 @@ def test_looking_once_still_tries_again_to_load(publish, tmp_path):
 
     wait_until(has_failed, "the last try")
     assert states(manager) == {1: "END"}
-    assert manager.join(DEADLINE)
+    manager.stop()
 
 
 def record(inputs, signature=""):
@@ -199,8 +217,21 @@ def record(inputs, signature=""):
 def test_warm_up_requests_are_replayed(publish, tmp_path, caplog):
     caplog.set_level(logging.INFO)
     publish(tmp_path, 1, [record({"images": IMAGES}), record({"query": np.zeros(1, np.int32)}, "describe")])
-    assert polled(tmp_path).available() == [1]
+    assert available(polled(tmp_path)) == [1]
     assert "warmed toy version 1 with 2 requests" in caplog.text
+
+
+def test_warm_up_requests_are_replayed_as_often_as_asked_for(publish, tmp_path, monkeypatch):
+    replayed = []
+
+    def count(servable, request, **how):
+        replayed.append(request.model_spec.signature_name)
+        return predict(servable, request, **how)
+
+    monkeypatch.setattr(warmup, "predict", count)
+    publish(tmp_path, 1, [record({"images": IMAGES}), record({"query": np.zeros(1, np.int32)}, "describe")])
+    polled(tmp_path, num_request_iterations_for_warmup=3)
+    assert replayed == [""] * 3 + ["describe"] * 3
 
 
 @pytest.mark.parametrize(
@@ -227,4 +258,4 @@ def test_a_damaged_warm_up_file_fails_the_load_unless_warm_up_is_off(publish, tm
     (entry,) = polled(tmp_path).status(LATEST).model_version_status
     assert entry.status.error_code == wire.ErrorCode.DATA_LOSS
     assert entry.status.error_message.endswith("Please verify your warmup data is in TFRecord format.")
-    assert polled(tmp_path, enable_model_warmup=False).available() == [1]
+    assert available(polled(tmp_path, enable_model_warmup=False)) == [1]

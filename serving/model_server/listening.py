@@ -1,0 +1,112 @@
+"""Opens the addresses of a model server: gRPC on a port, with TLS if that is asked for, and on a UNIX socket."""
+
+import errno
+import socket
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+
+from serving.model_server.errors import ConfigurationError
+from serving.model_server.flags import Settings
+from serving.model_server.tls import credentials
+
+_QUEUED_CALLS_PER_THREAD = 16
+# With batching, a call holds its thread while it waits for others to share a batch with. It does nothing there, and
+# without room to wait no batch would have more requests than --grpc_max_threads.
+_WAITING_CALLS = 128
+_OPTIONS: dict[str, int | str] = {
+    "grpc.max_receive_message_length": -1,
+    "grpc.max_send_message_length": -1,
+    "grpc.so_reuseport": 0,  # else a second server takes the same port, and each gets half of the calls
+    "grpc.http2.min_recv_ping_interval_without_data_ms": 10_000,  # clients that watch over a quiet channel
+    "grpc.keepalive_permit_without_calls": 1,
+}
+
+
+def thread_pool(settings: Settings, name: str) -> ThreadPoolExecutor:
+    """Makes the threads that answer calls."""
+    return ThreadPoolExecutor(_threads(settings), thread_name_prefix=name)
+
+
+def grpc_server(settings: Settings) -> grpc.Server:
+    """Makes a server without services or ports."""
+    return grpc.server(
+        thread_pool(settings, "grpc"),
+        options=[*(_OPTIONS | dict(settings.channel_arguments)).items()],
+        maximum_concurrent_rpcs=_threads(settings) * _QUEUED_CALLS_PER_THREAD,
+    )
+
+
+def listen(server: grpc.Server, settings: Settings) -> int:
+    """Gives a server its port and its UNIX socket.
+
+    Returns:
+        The port.
+
+    Raises:
+        ConfigurationError: if one of them cannot be had.
+    """
+    address = _address(settings.host, settings.port)
+    try:
+        if settings.ssl_config is None:
+            port = server.add_insecure_port(address)
+        else:
+            port = server.add_secure_port(address, credentials(settings.ssl_config))
+    except RuntimeError as error:
+        # The address was good and the port free before TensorFlow was imported.
+        raise _cannot_listen(settings, settings.port, str(error), errno.EADDRINUSE) from error
+    if settings.grpc_socket_path:
+        try:
+            server.add_insecure_port(f"unix:{settings.grpc_socket_path}")
+        except RuntimeError as error:
+            raise ConfigurationError(
+                f"Cannot listen on --grpc_socket_path={settings.grpc_socket_path}: {error}. Expected a path in a "
+                "folder that exists, of up to 107 bytes, that no running server uses."
+            ) from error
+    return int(port)
+
+
+def check_address(settings: Settings) -> None:
+    """Says that host or port cannot be had before TensorFlow takes seconds to import, not after.
+
+    Raises:
+        ConfigurationError: if so.
+    """
+    _check_port(settings, settings.port)
+    if settings.rest_api_port:
+        _check_port(settings, settings.rest_api_port)
+
+
+def _threads(settings: Settings) -> int:
+    return settings.grpc_max_threads + (_WAITING_CALLS if settings.enable_batching else 0)
+
+
+def _check_port(settings: Settings, port: int) -> None:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((settings.host, port))
+    except UnicodeError as error:  # a text that can be no host name, such as "a..b"
+        raise _cannot_listen(settings, port, str(error), None) from error
+    except OSError as error:
+        # A name that cannot be resolved has a number of its own series, which overlaps with those of errno.
+        number = None if isinstance(error, socket.gaierror) else error.errno
+        raise _cannot_listen(settings, port, error.strerror or str(error), number) from error
+
+
+def _cannot_listen(settings: Settings, port: int, reason: str, number: int | None) -> ConfigurationError:
+    choices = "with --port, or any free one with --port=0"
+    if port == settings.rest_api_port:
+        choices = "with --rest_api_port"
+    if number == errno.EADDRINUSE:
+        advice = f"Is another model server running? Choose another port {choices}."
+    elif number == errno.EACCES:
+        advice = f"Choose a port above 1023 {choices}."
+    else:
+        advice = "Give an address of this machine with --host; 0.0.0.0 listens on all of them."
+    return ConfigurationError(f"Cannot listen on port {port} of {settings.host}: {reason}. {advice}")
+
+
+def _address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
