@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from client.errors import ConfigError
 from client.rows import Row, read_results
-from radar.errors import LabelsError
+from radar.errors import LabelsError, SeasonError, VerificationError
 from radar.events import LONGEST_GAP, Event, Times, as_times, find_events
 from radar.labels import read_labels
 from radar.periods import is_period_table, modes_at, read_periods
@@ -59,7 +60,7 @@ def evaluate(results: Path, labels: Path, options: Options) -> Report:
     Raises:
         ConfigError: The result file is none, or the options do not fit the table.
         LabelsError: The table cannot be used, or has no frame in common with the results.
-        VerificationError: The probabilities are none.
+        SeasonError: There is no such zone.
     """
     codes, every = read_results(results)
     if options.outside is not None and options.outside not in codes:
@@ -67,7 +68,8 @@ def evaluate(results: Path, labels: Path, options: Options) -> Report:
     rows = list(every)
     failed = sum(1 for row in rows if not row.label)
     rows = [row for row in rows if row.label]
-    times = as_times([row.time_utc for row in rows])
+    with _naming(results):
+        times = as_times([row.time_utc for row in rows])
     order = np.argsort(times, kind="stable")  # unknown times last, in the order of their names
     rows, times = [rows[n] for n in order.tolist()], times[order]
     table = _periods if is_period_table(labels) else _frames
@@ -83,18 +85,19 @@ def evaluate(results: Path, labels: Path, options: Options) -> Report:
     predicted_events, event_of_frame = find_events(predicted, times, longest_gap=options.longest_gap)
     scored = np.zeros(len(predicted_events), bool)
     scored[event_of_frame[chosen & (event_of_frame >= 0)]] = True
-    sample = Sample(
-        codes=codes,
-        observed=seen.modes[chosen],
-        predicted=predicted[chosen],
-        events=index_of(seen.events[chosen].tolist())[0] if len(seen.events) else seen.events,
-        times=times[chosen],
-        probabilities=probabilities[chosen],
-        accepted=np.array([row.accepted for row in rows])[chosen],
-        observed_events=seen.observed,
-        predicted_events=predicted_events,
-        scored_events=scored.tolist(),
-    )
+    with _naming(results):
+        sample = Sample(
+            codes=codes,
+            observed=seen.modes[chosen],
+            predicted=predicted[chosen],
+            events=index_of(seen.events[chosen].tolist())[0] if len(seen.events) else seen.events,
+            times=times[chosen],
+            probabilities=probabilities[chosen],
+            accepted=np.array([row.accepted for row in rows])[chosen],
+            observed_events=seen.observed,
+            predicted_events=predicted_events,
+            scored_events=scored.tolist(),
+        )
     notes = [*seen.notes]
     if failed:
         notes.append(f"{failed:,} frames could not be classified and are not scored.")
@@ -164,6 +167,15 @@ def _periods(rows: Sequence[Row], times: Times, path: Path, codes: Sequence[str]
         events[outside] = len(periods) + of_rest[outside]
         observed = sorted([*observed, *further], key=lambda event: event.start)
     return _Seen(modes, events, observed, notes, f"the periods at {periods[0].start:%Y-%m-%dT%H:%MZ}")
+
+
+@contextmanager
+def _naming(results: Path) -> Iterator[None]:
+    """Puts the name of the result file before what is wrong with its rows."""
+    try:
+        yield
+    except (SeasonError, VerificationError) as error:
+        raise ConfigError(f"{results}: {error}") from error
 
 
 def _looks_synthetic(results: Path, labels: Path) -> bool:

@@ -49,7 +49,8 @@ def read_labels(
         ignored: Labels whose lines are passed over.
 
     Raises:
-        LabelsError: The file cannot be read, a column is missing, or a line is incomplete or of another mode.
+        LabelsError: The file cannot be read, a column is missing, a line is incomplete or of another mode, or a
+            frame is labelled twice.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -59,15 +60,18 @@ def read_labels(
                 raise LabelsError(
                     f"{path}: expected columns {', '.join(required)}; {', '.join(sorted(missing))} missing"
                 )
-            rows = list(reader)
+            lines = [(reader.line_num, row) for row in reader]
     except OSError as error:
         raise LabelsError(f"{path}: cannot be read: {error.strerror}") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise LabelsError(f"{path}: cannot be read as CSV in UTF-8: {error}") from error
-    for line, row in enumerate(rows, start=2):
+    first: dict[str, int] = {}
+    for line, row in lines:
         if not all(row[name] for name in required):
             raise LabelsError(f"{path}: line {line}: expected {', '.join(required)} filled in, received {row}")
-    rows = [row for row in rows if row["label"] not in ignored]
+        if (before := first.setdefault(row["file"], line)) != line:
+            raise LabelsError(f"{path}: lines {before} and {line}: {row['file']} is labelled twice")
+    rows = [row for _, row in lines if row["label"] not in ignored]
     unknown = sorted({row["label"] for row in rows} - set(codes))
     if unknown:
         raise LabelsError(f"{path}: expected the labels {', '.join(codes)}; received {', '.join(unknown[:5])}")

@@ -167,7 +167,8 @@ def compare(
         written = write_report(comparison, out) if out is not None else []
     except (SnowmodeError, OSError) as error:
         _fail(error)
-    print(json.dumps(as_dict(comparison), indent=1) if as_json else as_text(comparison))  # noqa: T201
+    text = json.dumps(as_dict(comparison), indent=1, ensure_ascii=False) + "\n" if as_json else as_text(comparison)
+    print(text, end="")  # noqa: T201
     for path in written:
         _say(f"Written: {path}")
 

@@ -23,6 +23,7 @@ from serving.protocol.connection import Connection, ServedModel
 from serving.protocol.contract import EXPLAIN, GRADCAM, PROBABILITIES, ModelCard
 
 mpl.rcParams.update({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "figure.dpi": 150})
+mpl.rcParams["text.parse_math"] = False  # a folder may be called a$b$
 
 SUFFIXES = (".png", ".pdf", ".svg")
 """Formats a picture can be written in."""

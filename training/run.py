@@ -8,7 +8,7 @@ import json
 import math
 import subprocess
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -123,9 +123,9 @@ def run(
     threshold = rejection_threshold(table)
     held_out_labels = [data.labels[n] for n in np.flatnonzero(held_out)]
     write_frames(folder / FRAMES_FILE, held_out_labels, codes, table)
-    _, sample = read_frames(folder / FRAMES_FILE)
+    _, sample = read_frames(folder / FRAMES_FILE, threshold=threshold)
     scores = verify(
-        replace(sample, accepted=table.max(axis=1) >= threshold),
+        sample,
         title=f"{recipe.name}, validation frames",
         split=recipe.data.split,
         synthetic=any(map(is_synthetic, folders)),

@@ -52,8 +52,12 @@ def write_frames(
     durable.write_text(path, text.getvalue())
 
 
-def read_frames(path: Path) -> tuple[list[tuple[str, str]], Sample]:
+def read_frames(path: Path, *, threshold: float | None = None) -> tuple[list[tuple[str, str]], Sample]:
     """Reads what `write_frames` wrote.
+
+    Args:
+        path: The CSV.
+        threshold: Frames whose largest probability reaches it are accepted; without it nobody knows which are.
 
     Returns:
         Season and name of each frame, by season and time; and the frames.
@@ -81,6 +85,7 @@ def read_frames(path: Path) -> tuple[list[tuple[str, str]], Sample]:
             series=index_of(row[0] for row in rows)[0],
             times=times[order],
             probabilities=probabilities,
+            accepted=None if threshold is None else probabilities.max(axis=1) >= threshold,
         )
     except (OSError, ValueError, IndexError, csv.Error, SeasonError, VerificationError) as error:
         raise TrainingError(

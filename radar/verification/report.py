@@ -14,6 +14,7 @@ from datetime import timedelta
 import numpy as np
 from numpy.typing import NDArray
 
+from radar.errors import VerificationError
 from radar.events import find_events
 from radar.resampling import FEW_EVENTS, LEVEL, REPLICATES
 from radar.verification import caveats, references, reliability
@@ -135,9 +136,9 @@ class Report:
         interval = ""
         if accuracy.known:
             interval = f" ({self.level:.0%} interval {accuracy.low:.1%} to {accuracy.high:.1%})"
-        basis = f"{self.frames:,} frames"
+        basis = _counted(self.frames, "frame")
         if self.events:
-            basis += f" of {self.events:,} events"
+            basis += f" of {_counted(self.events, 'event')}"
         frequent = self.codes[int(self.table.sum(axis=1).argmax())]
         text = (
             f"On {basis}, the mode was right in {accuracy.value:.1%} of the frames{interval}; always saying "
@@ -176,8 +177,10 @@ def verify(
         notes: Further caveats.
 
     Raises:
-        VerificationError: The probabilities are none.
+        VerificationError: The probabilities are none, or `split` is no key of `SPLITS`.
     """
+    if split not in SPLITS:
+        raise VerificationError(f"split: expected {', '.join(SPLITS)}, received {split!r}")
     modes = len(sample.codes)
     table = count(sample.observed, sample.predicted, modes)
     curves: tuple[Curve, ...] = ()
@@ -292,6 +295,10 @@ def _caveats(
     if missing := [code for code, row in zip(sample.codes, table, strict=True) if not row.any()]:
         found.append(caveats.absent(missing))
     return found
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _words(report: Report, code: str, label: str) -> str:

@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from radar.errors import SeasonError
-from radar.seasons import Gap, TimeRule, find_gaps, format_utc, read_season, season_year
+from radar.seasons import (
+    Gap,
+    TimeRule,
+    find_gaps,
+    find_zone,
+    format_utc,
+    is_synthetic,
+    read_season,
+    season_year,
+)
 
 START = datetime(2015, 11, 1, tzinfo=UTC)
 INDEXED = TimeRule("pr2hse{index:05d}.png", start=START, cadence_minutes=10)
@@ -248,3 +257,44 @@ def test_winters_are_cut_on_1_july_utc(time, year):
 
 def test_times_are_written_in_utc_to_the_second():
     assert format_utc(datetime(2016, 1, 1, 0, 30, 15, 999, tzinfo=JST)) == "2015-12-31T15:30:15Z"
+
+
+# Zones.
+
+
+@pytest.mark.parametrize(("name", "hours"), [("UTC", 0), ("z", 0), ("JST", 9), ("jst", 9), ("Asia/Tokyo", 9)])
+def test_a_zone_is_found_by_its_name(name, hours):
+    assert datetime(2016, 1, 1, tzinfo=find_zone(name)).utcoffset() == timedelta(hours=hours)
+
+
+@pytest.mark.parametrize("name", ["", "Mars/Olympus", "../etc/passwd", "Asia", "a\0b"])
+def test_a_zone_that_is_none_is_refused(name):
+    with pytest.raises(SeasonError, match="expected UTC, JST or a name such as Asia/Tokyo, received "):
+        find_zone(name)
+
+
+# Who made the frames.
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"[synthetic]\nseed = 1\n", True),
+        (b"[synthetic]\n", True),
+        (b'pattern = "{index}"\n[synthetic]\n', True),
+        (b'pattern = "{index}"\nname = "synthetic"\n', False),
+        (b"synthetic = false\n", False),
+        (b"", False),
+        (b"[synthetic", False),
+        (b"\xff[synthetic]\n", False),
+        (None, False),
+    ],
+)
+def test_frames_are_synthetic_if_their_season_file_says_so(tmp_path, content, expected):
+    if content is not None:
+        (tmp_path / "season.toml").write_bytes(content)
+    assert is_synthetic(tmp_path) is expected
+
+
+def test_a_folder_that_is_not_there_is_not_synthetic(tmp_path):
+    assert not is_synthetic(tmp_path / "none")

@@ -160,7 +160,9 @@ def test_a_synthetic_winter_has_labels_of_every_mode(winter):
 
 
 def test_missing_labels_say_where_they_were_expected(tmp_path):
-    with pytest.raises(LabelsError, match=r"labels\.csv: cannot be read: No such file .*`training synth`"):
+    with pytest.raises(
+        LabelsError, match=r"labels\.csv: expected labelled frames in a folder as `training synth` makes it"
+    ):
         read_labels([tmp_path], CODES)
 
 

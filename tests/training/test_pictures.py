@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import cv2
-import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from radar.errors import FrameError
+from radar.errors import FrameError, LabelsError
 from serving.protocol.connection import Connection
 from tests.conftest import write_frames
 from tests.serving.stand_in import CARD
 from training import pictures
-from training.errors import LabelsError
 
 SYNTHETIC = CARD.model_copy(update={"synthetic": True})
 
@@ -43,38 +42,31 @@ def write_results(path: Path, labels: dict[str, str]) -> Path:
     return path
 
 
-def write_labels(path: Path, labels: dict[str, str]) -> Path:
-    path.write_text("file,label\n" + "".join(f"{name},{label}\n" for name, label in labels.items()))
-    return path
-
-
-def test_pairs_are_joined_by_name_with_observed_rows(tmp_path: Path) -> None:
-    results = write_results(tmp_path / "r.csv", {"1": "A", "2": "B", "3": "B", "4": "", "5": "A"})
-    labels = write_labels(tmp_path / "l.csv", {"1": "A", "2": "A", "3": "B", "4": "A", "6": "A"})
-    assert pictures.count_pairs(results, labels, ("A", "B")).tolist() == [[1, 1], [0, 1]]
-
-
-def test_files_with_nothing_in_common_are_refused(tmp_path: Path) -> None:
-    results = write_results(tmp_path / "r.csv", {"1": "A"})
-    with pytest.raises(LabelsError, match="no frame in common"):
-        pictures.count_pairs(results, write_labels(tmp_path / "l.csv", {"2": "A"}), ("A", "B"))
-    for content in (b"\x89PNG\r\n\x1a\n\xff", b"file,label\n" + b"x" * 200_000, b"file\n1\n"):
-        (tmp_path / "binary").write_bytes(content)
-        with pytest.raises(LabelsError, match="binary: expected a CSV in UTF-8 with the columns file and label: "):
-            pictures.count_pairs(results, tmp_path / "binary", ("A", "B"))
+def test_results_of_other_modes_or_none_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "l.csv").write_text("file,label\n1,A\n")
     with pytest.raises(LabelsError, match="p_A, p_B, time_utc are missing"):
         pictures.read_predictions(tmp_path / "l.csv", ("A", "B"))
-    with pytest.raises(LabelsError, match="cannot be read"):
+    with pytest.raises(LabelsError, match="the modes A, C; the columns p_C are missing"):
+        pictures.read_predictions(write_results(tmp_path / "r.csv", {"1": "A"}), ("A", "C"))
+    with pytest.raises(LabelsError, match=r"none\.csv: cannot be read: No such file"):
         pictures.read_predictions(tmp_path / "none.csv", ("A", "B"))
+    (tmp_path / "long.csv").write_text("file,time_utc,label,p_A,p_B\n" + "x" * 200_000)
+    with pytest.raises(LabelsError, match=r"long\.csv: cannot be read as CSV: "):
+        pictures.read_predictions(tmp_path / "long.csv", ("A", "B"))
 
 
-def test_a_confusion_matrix_shows_counts_and_shares_and_the_caveat(tmp_path: Path, figures: list[Figure]) -> None:
-    pictures.confusion(np.array([[3, 1], [0, 0]]), SYNTHETIC, tmp_path / "c.png", title="test")
-    shown = texts(figures[0])
-    assert "3\n75%" in shown
-    assert "1\n25%" in shown
-    assert "4 frames, accuracy 0.750" in shown
-    assert "no statement about real snow" in shown
+def test_frames_that_could_not_be_classified_are_no_predictions(tmp_path: Path) -> None:
+    rows = pictures.read_predictions(write_results(tmp_path / "r.csv", {"1": "A", "2": "", "3": "B"}), ("A", "B"))
+    assert [row["file"] for row in rows] == ["1", "3"]
+
+
+def test_a_learning_curve_marks_the_best_epoch(tmp_path: Path, figures: list[Figure]) -> None:
+    names = ("loss", "accuracy", "val_loss", "val_accuracy")
+    values = [(2, 0.5, 1.5, 0.4), (1, 0.6, 0.5, 0.7), (0.5, 0.9, 0.75, 0.6)]
+    lines = [{"epoch": n, **dict(zip(names, row, strict=True))} for n, row in enumerate(values, start=1)]
+    (tmp_path / "m.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    pictures.learning_curve(tmp_path / "m.jsonl", tmp_path / "c.png", title="radar $1")
+    assert {"Learning curve, radar $1", "lowest validation loss, epoch 2"} <= set(texts(figures[0]).splitlines())
     assert cv2.imread(str(tmp_path / "c.png")) is not None
 
 

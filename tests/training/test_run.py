@@ -11,6 +11,8 @@ import pytest
 
 from radar.errors import LabelsError
 from radar.frames import load
+from radar.verification import caveats
+from radar.verification.report_json import as_dict
 from serving.protocol import contract
 from serving.protocol.contract import ModelCard
 from training import gate
@@ -18,6 +20,7 @@ from training import run as training_run
 from training.errors import GateError, TrainingError
 from training.recipe import Recipe, load_recipe
 from training.session import SessionModel
+from training.validation import compare_runs, read_frames
 
 pytestmark = pytest.mark.slow
 
@@ -63,8 +66,15 @@ def test_the_records_of_a_run_are_complete(done):
         "manifest.csv",
         "metrics.jsonl",
         "learning_curve.png",
-        "confusion.png",
         "model_card.json",
+        "validation.csv",
+        "verification.txt",
+        "verification.json",
+        "verification.html",
+        "confusion.png",
+        "performance.png",
+        "reliability.png",
+        "by_month.png",
         "published.json",
     }
     recipe = Recipe.model_validate_json((result.folder / "recipe.json").read_text())
@@ -72,7 +82,7 @@ def test_the_records_of_a_run_are_complete(done):
     lines = [json.loads(line) for line in (result.folder / "metrics.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in lines] == [1, 2]
     assert json.loads((result.folder / "published.json").read_text()) == {"model": str(result.published)}
-    for name in ("learning_curve.png", "confusion.png"):
+    for name in ("learning_curve.png", "confusion.png", "performance.png", "reliability.png", "by_month.png"):
         picture = cv2.imread(str(result.folder / name))
         assert min(picture.shape[:2]) > 200
         assert len(np.unique(picture)) > 10
@@ -97,10 +107,11 @@ def test_the_card_says_what_was_done_and_warns(done):
     result, _ = done
     card = result.card
     assert card.synthetic
-    assert training_run.SYNTHETIC_CAVEAT in card.caveats
-    assert training_run.RANDOM_SPLIT_CAVEAT not in card.caveats
+    assert caveats.SYNTHETIC in card.caveats
+    assert not {caveats.RANDOM_SPLIT, caveats.UNSEEN_UNKNOWN} & set(card.caveats)
     assert "Epoch, temperature and threshold were chosen on the validation frames, so their" in " ".join(card.caveats)
-    assert any("too few for a score to be trusted" in caveat for caveat in card.caveats)
+    assert caveats.few_events(result.report.events) in card.caveats
+    assert card.caveats == result.report.caveats
     assert card.settings == {**load_recipe("radar", SMALL).model_dump(mode="json"), "seed": 1}
     assert card.codes == ("SY", "VX", "LT", "DM", "NO")
     assert set(card.libraries) == {"tensorflow", "keras", "numpy"}
@@ -132,6 +143,67 @@ def test_the_published_model_gives_the_scores_of_its_card(done, winter):
     assert (table.max(axis=1) >= result.card.rejection_threshold).mean() >= 0.95
 
 
+def test_the_report_of_a_run_is_that_of_its_held_out_frames(done, winter):
+    result, _ = done
+    keys, sample = read_frames(result.folder / "validation.csv")
+    rows = list(csv.DictReader((result.folder / "manifest.csv").read_text().splitlines()))
+    held_out = {row["file"]: row for row in rows if row["split"] == "validation"}
+    assert {(winter.name, name) for name in held_out} == set(keys)
+    assert [result.card.codes[k] for k in sample.observed] == [held_out[name]["label"] for _, name in keys]
+    assert not np.isnat(sample.times).any()
+    report = result.report
+    assert report.frames == report.table.sum() == len(keys)
+    assert report.events == len({row["event"] for row in held_out.values()})
+    assert report.overall["accuracy"].value == pytest.approx((sample.predicted == sample.observed).mean())
+    accepted = sample.probabilities.max(axis=1) >= result.card.rejection_threshold
+    assert report.accepted.share == pytest.approx(accepted.mean())
+    assert json.loads((result.folder / "verification.json").read_text(encoding="utf-8")) == as_dict(report)
+    assert (report.split, report.synthetic) == ("event", True)
+    comparison = compare_runs(result.folder, result.folder)
+    assert comparison.overall["hss"].value == 0
+    assert comparison.reports[0].table.tolist() == report.table.tolist()
+
+
+def test_the_metrics_of_the_card_are_those_of_the_report(done):
+    result, _ = done
+    report, metrics = result.report, dict(result.card.metrics)
+    for name in ("accuracy", "hss", "pss", "macro_f1", "brier", "log_loss"):
+        estimate = report.overall[name]
+        for end, value in {"": estimate.value, "_low": estimate.low, "_high": estimate.high}.items():
+            written = metrics.pop(f"validation_by_event_{name}{end}")
+            assert written == (pytest.approx(value, abs=5.1e-5) if np.isfinite(value) else None), (name, end)
+    assert metrics == {
+        "validation_by_event_frames": report.frames,
+        "validation_by_event_events": report.events,
+        "validation_by_event_climatology_accuracy": pytest.approx(
+            report.references["climatology"]["accuracy"], abs=5.1e-5
+        ),
+    }
+
+
+def test_frames_are_accepted_by_their_own_probability_in_whatever_order_the_labels_are(winter, tmp_path, monkeypatch):
+    shuffled = tmp_path / winter.name
+    shuffled.mkdir()
+    for path in winter.iterdir():
+        if path.name != "labels.csv":
+            (shuffled / path.name).symlink_to(path)
+    header, *lines = (winter / "labels.csv").read_text().splitlines()
+    order = np.random.default_rng(0).permutation(len(lines))
+    (shuffled / "labels.csv").write_text("\n".join([header, *(lines[n] for n in order)]) + "\n")
+    scored = []
+    verify = training_run.verify
+    monkeypatch.setattr(training_run, "verify", lambda sample, **how: scored.append(sample) or verify(sample, **how))
+    monkeypatch.setattr(
+        training_run, "rejection_threshold", lambda table: round(float(np.median(table.max(axis=1))), 4)
+    )
+    result = run(load_recipe("radar", [*SMALL, "fit.epochs=1"]), shuffled, tmp_path)
+    (sample,) = scored
+    assert (np.diff(sample.times) > np.timedelta64(0)).all(), "persistence needs them in order"
+    sure = sample.probabilities.max(axis=1) >= result.card.rejection_threshold
+    assert 0.3 < sure.mean() < 0.7
+    assert sample.accepted.tolist() == sure.tolist()
+
+
 def test_a_model_that_fails_the_gate_is_not_published(winter, tmp_path, monkeypatch):
     cards = []
 
@@ -150,7 +222,7 @@ def test_a_model_that_fails_the_gate_is_not_published(winter, tmp_path, monkeypa
     assert (records / "metrics.jsonl").exists()
     # The original's way of splitting flatters, and its card says so.
     (card,) = cards
-    assert training_run.RANDOM_SPLIT_CAVEAT in card.caveats
+    assert caveats.RANDOM_SPLIT in card.caveats
     assert any(caveat.startswith("Temperature and threshold were chosen") for caveat in card.caveats)
     assert card.metrics["validation_by_frame_frames"] == 10
     assert (card.heat_map.height, card.heat_map.width) == (10, 10)

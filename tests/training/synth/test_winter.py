@@ -110,16 +110,28 @@ def test_an_interrupted_winter_has_no_labels(tmp_path):
     assert len(list(tmp_path.iterdir())) == 5
 
 
-@pytest.mark.parametrize("season", [None, 'name = "hse"\n', 'synthetic = "no table"\n', "no toml"])
+@pytest.mark.parametrize(
+    "season", [None, b'name = "hse"\n', b'synthetic = "no table"\n', b"no toml", b"\xff[synthetic]\n"]
+)
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_real_data_are_never_removed(tmp_path, season, overwrite):
     (tmp_path / "pr2hse00000.png").write_bytes(b"real")
     (tmp_path / "labels.csv").write_text("file,label\n")
     if season is not None:
-        (tmp_path / "season.toml").write_text(season)
+        (tmp_path / "season.toml").write_bytes(season)
     before = hashes(tmp_path)
     with pytest.raises(SynthError, match=r"may be real data; choose another folder"):
         make_winter(tmp_path, frames=3, seed=1, year=2015, size=SIZE, workers=1, overwrite=overwrite)
+    assert hashes(tmp_path) == before
+
+
+def test_a_mark_of_an_unfinished_winter_does_not_stand_against_a_real_season_file(tmp_path):
+    (tmp_path / "pr2hse00000.png").write_bytes(b"real")
+    (tmp_path / "season.toml").write_text('name = "hse"\n')
+    (tmp_path / ".synthetic").touch()
+    before = hashes(tmp_path)
+    with pytest.raises(SynthError, match="may be real data"):
+        make_winter(tmp_path, frames=3, seed=1, year=2015, size=SIZE, workers=1, overwrite=True)
     assert hashes(tmp_path) == before
 
 
