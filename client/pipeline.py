@@ -16,42 +16,31 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from math import prod
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from client.batches import Batch, Cut, Part, Prediction
 from client.errors import Interrupted
 from radar import frames
 from radar.errors import FrameError
-from serving.protocol.connection import Connection
-from serving.protocol.contract import CLASSIFY, PROBABILITIES, ModelCard
+from radar.frames import FrameRule, Picture
+from serving.protocol.connection import Arrays, Connection
+from serving.protocol.contract import CLASSIFY, EXPLAIN, GRADCAM, HIRESCAM, PROBABILITIES, ModelCard
 from serving.protocol.errors import ContractError, RequestRefused, ServerUnavailable
 
+__all__ = ["REFUSED", "Classifier", "Prediction", "Progress"]
+
 BATCH_BYTES = 1 << 20
+ANSWER_BYTES = 1 << 22  # gRPC's own limit for answers; ours is higher, a proxy's on the way may not be
 MAX_BATCH = 512
 REFUSED = "was refused by the server"
 CHUNK = 16  # frames a decode task: long enough to hide the cost of a task, short enough to keep two cores even
 FIRST_BATCHES = (8, 32, 96)  # the first answers come early, then batches grow
 READ_AHEAD = 3  # batches decoded or being decoded beyond the window
 REFUSED_LIMIT = 32  # so many frames refused one by one, and none accepted between, is not the frames' fault
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """The answer for one frame.
-
-    Attributes:
-        name: The frame, relative to the folder.
-        probabilities: float32, shape (K,); None if the frame could not be classified.
-        error: Why not; empty if it was.
-    """
-
-    name: str
-    probabilities: NDArray[np.float32] | None
-    error: str = ""
 
 
 @dataclass(slots=True)
@@ -75,45 +64,6 @@ class Progress:
     retries: int = 0
 
 
-@dataclass(slots=True, eq=False)
-class _Cut:
-    """A part that was refused as a whole and cut in two."""
-
-    half: int
-    accepted: int = 0
-
-
-@dataclass(slots=True, eq=False)
-class _Part:
-    """Rows [low, high) of a batch's images, sent as one call. A refused part is cut in two."""
-
-    batch: _Batch
-    low: int
-    high: int
-    cut: _Cut | None = None
-    handle: Any = None
-    unavailable_since: float = 0.0
-
-
-@dataclass(slots=True, eq=False)
-class _Batch:
-    names: Sequence[str]
-    images: NDArray[np.uint8]
-    errors: dict[int, str] = field(default_factory=dict)
-    chunks_left: int = 0
-    rows: NDArray[np.intp] | None = None  # positions of the frames that were decoded
-    probabilities: NDArray[np.float32] | None = None
-    parts_left: int = -1  # -1: not sent yet
-
-    @property
-    def decoded(self) -> bool:
-        return self.chunks_left == 0
-
-    @property
-    def done(self) -> bool:
-        return self.parts_left == 0
-
-
 class Classifier:
     """Streams frames through a model server.
 
@@ -123,6 +73,11 @@ class Classifier:
         threads: Decode threads; None means one a core.
         window: Calls in flight at most.
         patience: Seconds to wait for a server that went away, before the run stops.
+        heat_maps: Which heat maps to ask for, ``"gradcam"`` or ``"hirescam"``; none by default.
+        load: How a path becomes the model's input; raises FrameError for a frame that cannot be used.
+
+    Raises:
+        ValueError: There is no such heat map.
 
     Example:
         >>> classifier = Classifier(connection, connection.describe().card)  # doctest: +SKIP
@@ -137,14 +92,23 @@ class Classifier:
         threads: int | None = None,
         window: int = 3,
         patience: float = 30.0,
+        heat_maps: Sequence[str] = (),
+        load: Callable[[str, FrameRule], Picture] | None = None,
     ) -> None:
+        if unknown := set(heat_maps) - {GRADCAM, HIRESCAM}:
+            raise ValueError(f"heat_maps: expected {GRADCAM} or {HIRESCAM}, received: {', '.join(sorted(unknown))}")
         self.progress = Progress(window=window)
         self._connection = connection
         self._card = card
         self._rule = card.input.frame_rule()
         self._threads = threads or len(os.sched_getaffinity(0))
         self._patience = patience
-        self._batch_size = max(1, min(MAX_BATCH, BATCH_BYTES // card.frame_bytes))
+        self._load = load or frames.load
+        self._signature = EXPLAIN if heat_maps else CLASSIFY
+        field = (len(card.modes), card.heat_map.height, card.heat_map.width)
+        self._shapes: dict[str, tuple[int, ...]] = {PROBABILITIES: field[:1], **dict.fromkeys(heat_maps, field)}
+        answer = 4 * sum(map(prod, self._shapes.values()))
+        self._batch_size = max(1, min(MAX_BATCH, BATCH_BYTES // card.frame_bytes, ANSWER_BYTES // answer))
         self._events: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._stop = threading.Event()
         self._refused_alone = 0
@@ -172,8 +136,8 @@ class Classifier:
             ContractError: It refuses every frame, or answers nonsense.
             Interrupted: `stop` was called, and what was in flight has been yielded.
         """
-        queued: deque[_Batch] = deque()
-        to_send: deque[_Part] = deque()
+        queued: deque[Batch] = deque()
+        to_send: deque[Part] = deque()
         sizes = iter(FIRST_BATCHES)
         position = 0
         pool = ThreadPoolExecutor(self._threads, thread_name_prefix="decode")
@@ -201,22 +165,22 @@ class Classifier:
         if position < len(names):
             raise Interrupted(f"Stopped on request after {position:,} of {len(names):,} frames")
 
-    def _start_batch(self, pool: ThreadPoolExecutor, folder: Path, names: Sequence[str]) -> _Batch:
+    def _start_batch(self, pool: ThreadPoolExecutor, folder: Path, names: Sequence[str]) -> Batch:
         shape = (len(names), self._rule.height, self._rule.width, 3)
-        batch = _Batch(names, np.empty(shape, np.uint8))
+        batch = Batch(names, np.empty(shape, np.uint8))
         starts = range(0, len(names), CHUNK)
         batch.chunks_left = len(starts)
         for start in starts:
             pool.submit(self._decode_chunk, batch, folder, start)
         return batch
 
-    def _decode_chunk(self, batch: _Batch, folder: Path, start: int) -> None:
+    def _decode_chunk(self, batch: Batch, folder: Path, start: int) -> None:
         errors: dict[int, str] = {}
         stop = min(start + CHUNK, len(batch.names))
         try:
             for row in range(start, stop):
                 try:
-                    batch.images[row] = frames.load(f"{folder}/{batch.names[row]}", self._rule)
+                    batch.images[row] = self._load(f"{folder}/{batch.names[row]}", self._rule)
                 except FrameError as error:
                     errors[row] = str(error)
         except Exception as error:  # a fault of ours must not leave the coordinator waiting for ever
@@ -231,40 +195,32 @@ class Classifier:
 
         self._events.put(decoded)
 
-    def _send_decoded(self, queued: deque[_Batch], to_send: deque[_Part]) -> None:
+    def _send_decoded(self, queued: deque[Batch], to_send: deque[Part]) -> None:
         for batch in queued:
             if batch.parts_left == -1 and batch.decoded:
-                self._open(batch)
+                batch.open(self._shapes)
                 if batch.parts_left:
-                    to_send.append(_Part(batch, 0, len(batch.images)))
+                    to_send.append(Part(batch, 0, len(batch.images)))
             elif batch.parts_left == -1:
                 break
         while to_send and self.progress.in_flight < self.progress.window:
             self._send(to_send.popleft(), to_send)
 
-    def _open(self, batch: _Batch) -> None:
-        """Leaves the frames that could not be decoded out of the images."""
-        batch.rows = np.array([row for row in range(len(batch.names)) if row not in batch.errors], np.intp)
-        if batch.errors:
-            batch.images = batch.images[batch.rows]
-        batch.probabilities = np.empty((len(batch.rows), len(self._card.modes)), np.float32)
-        batch.parts_left = 1 if len(batch.rows) else 0
-
-    def _send(self, part: _Part, to_send: deque[_Part]) -> None:
+    def _send(self, part: Part, to_send: deque[Part]) -> None:
         self.progress.in_flight += 1
         part.handle = self._connection.send(
-            CLASSIFY,
+            self._signature,
             part.batch.images[part.low : part.high],
-            outputs=(PROBABILITIES,),
+            outputs=tuple(self._shapes),
             done=lambda: self._events.put(lambda: self._receive(part, to_send)),
         )
 
-    def _receive(self, part: _Part, to_send: deque[_Part]) -> None:
+    def _receive(self, part: Part, to_send: deque[Part]) -> None:
         self.progress.in_flight -= 1
         count = part.high - part.low
         try:
-            answer = self._connection.result(part.handle, CLASSIFY, count, (PROBABILITIES,))
-            probabilities = self._checked(answer[PROBABILITIES], count)
+            answer = self._connection.result(part.handle, self._signature, count, tuple(self._shapes))
+            self._check(answer, count)
         except ServerUnavailable as error:
             self._send_later(part, to_send, error)
         except RequestRefused as error:
@@ -272,26 +228,23 @@ class Classifier:
         except Exception as error:
             self._fail(error)
         else:
-            batch = part.batch
-            if batch.probabilities is not None:
-                batch.probabilities[part.low : part.high] = probabilities
-            batch.parts_left -= 1
+            part.batch.store(part, answer)
             self._refused_alone = 0
             if part.cut is not None:
                 part.cut.accepted += 1
                 if part.cut.accepted == 2:  # no frame was bad: the batch was too large for the server
                     self._batch_size = min(self._batch_size, part.cut.half)
 
-    def _checked(self, probabilities: NDArray[Any], count: int) -> NDArray[np.float32]:
-        expected = (count, len(self._card.modes))
-        if probabilities.shape != expected or not np.isfinite(probabilities).all():
-            raise ContractError(
-                f"The model answers {PROBABILITIES!r} with shape {probabilities.shape} or with values that are not "
-                f"finite; expected {expected} finite numbers for the modes {', '.join(self._card.codes)}"
-            )
-        return probabilities
+    def _check(self, answer: Arrays, count: int) -> None:
+        for name, shape in self._shapes.items():
+            array = answer[name]
+            if array.shape != (count, *shape) or not np.isfinite(array).all():
+                raise ContractError(
+                    f"The model answers {name!r} with shape {array.shape} or with values that are not finite; "
+                    f"expected {(count, *shape)} finite numbers for the modes {', '.join(self._card.codes)}"
+                )
 
-    def _send_later(self, part: _Part, to_send: deque[_Part], error: ServerUnavailable) -> None:
+    def _send_later(self, part: Part, to_send: deque[Part], error: ServerUnavailable) -> None:
         now = time.monotonic()
         part.unavailable_since = part.unavailable_since or now
         if now - part.unavailable_since >= self._patience or self._stop.is_set():
@@ -303,14 +256,14 @@ class Classifier:
         timer.daemon = True
         timer.start()
 
-    def _bisect(self, part: _Part, to_send: deque[_Part], error: RequestRefused) -> None:
+    def _bisect(self, part: Part, to_send: deque[Part], error: RequestRefused) -> None:
         """Cuts a refused batch down to the frame that is to blame."""
         batch = part.batch
         if part.high - part.low > 1:
             middle = (part.low + part.high) // 2
             batch.parts_left += 1
-            cut = _Cut(half=middle - part.low)
-            to_send.extendleft((_Part(batch, middle, part.high, cut), _Part(batch, part.low, middle, cut)))
+            cut = Cut(half=middle - part.low)
+            to_send.extendleft((Part(batch, middle, part.high, cut), Part(batch, part.low, middle, cut)))
             return
         self._refused_alone += 1
         if self._refused_alone >= REFUSED_LIMIT:
@@ -318,22 +271,13 @@ class Classifier:
                 ContractError(f"The server refused {REFUSED_LIMIT} frames in a row, each alone. The last: {error}")
             )
             return
-        if batch.rows is not None and batch.probabilities is not None:
-            batch.errors[int(batch.rows[part.low])] = f"{REFUSED}: {error}"
-            batch.probabilities[part.low] = np.nan
-        batch.parts_left -= 1
+        batch.refuse(part, f"{REFUSED}: {error}")
 
     def _fail(self, error: Exception) -> None:
         self._failure = self._failure or error
 
-    def _finish(self, batch: _Batch) -> list[Prediction]:
-        answers: dict[int, NDArray[np.float32]] = {}
-        if batch.rows is not None and batch.probabilities is not None:
-            answers = dict(zip(batch.rows.tolist(), batch.probabilities, strict=True))
-        predictions = [
-            Prediction(name, None, batch.errors[row]) if row in batch.errors else Prediction(name, answers[row])
-            for row, name in enumerate(batch.names)
-        ]
+    def _finish(self, batch: Batch) -> list[Prediction]:
+        predictions = batch.predictions()
         self.progress.failed += len(batch.errors)
         self.progress.classified += len(predictions) - len(batch.errors)
         return predictions
