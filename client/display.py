@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -20,14 +19,14 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.progress import Progress as RichProgress
-from rich.table import Table
 from rich.text import Text
 
+from client.display_tables import agreement_table, mode_table, seasons_table
 from client.pipeline import Progress
 from radar.seasons import Gap
 
 if TYPE_CHECKING:
-    from client.classify import Outcome
+    from client.classify_job import Outcome, Summary
 
 LINE_SECONDS = 10.0  # how often a log without a terminal hears of progress
 GAPS_SHOWN, FAILURES_SHOWN = 5, 10  # on the screen; the result file has all failures
@@ -121,25 +120,44 @@ class Display:
         with RichProgress(*columns, console=self._log, refresh_per_second=5, speed_estimate_period=10) as bar:
             yield Bar(bar, bar.add_task("", total=total, completed=done), self._log, total, done)
 
-    def summary(self, outcome: Outcome) -> None:
-        """Shows the table by mode, what went wrong, and the files."""
+    def summary(self, summary: Summary) -> None:
+        """Shows what was found, what went wrong, and the files."""
         if self._quiet:
             return
-        title = f"{outcome.tally.classified:,} of {outcome.frames:,} frames classified"
-        self._out.print(title, style="bold", highlight=False)
-        self._out.print(mode_table(outcome))
-        self._say_speed(outcome)
-        self._say_failures(outcome)
-        self.strangers(*outcome.strangers)
-        self.gaps(outcome.gaps)
-        for path in outcome.files:
-            self._out.print(Text.assemble("Written: ", (str(path), "bold")))
-        if outcome.served.card.synthetic:
+        outcomes = summary.outcomes
+        if len(outcomes) + len(summary.failures) == 1:
+            for outcome in outcomes:
+                self._season(outcome)
+        elif outcomes:
+            classified, frames = sum(o.tally.classified for o in outcomes), sum(o.frames for o in outcomes)
+            words = f"{classified:,} of {frames:,} frames of {_count(len(outcomes), 'folder')} classified"
+            self._out.print(words, style="bold", highlight=False)
+            self._out.print(seasons_table(outcomes))
+            for outcome in outcomes:
+                self._details(outcome, f"{outcome.folder}: ")
+        if any(outcome.served.card.synthetic for outcome in outcomes):
             self._out.print(
                 "This model was trained on synthetic frames: it shows that the machinery works, "
                 "never how good it is on real snow.",
                 style="yellow",
             )
+
+    def _season(self, outcome: Outcome) -> None:
+        title = f"{outcome.tally.classified:,} of {outcome.frames:,} frames classified"
+        self._out.print(title, style="bold", highlight=False)
+        self._out.print(mode_table(outcome))
+        self._details(outcome, "")
+
+    def _details(self, outcome: Outcome, before: str) -> None:
+        self._say_speed(outcome, before)
+        self._say_failures(outcome)
+        self._say_shape(outcome)
+        self.strangers(*outcome.strangers)
+        self.repeated(*outcome.repeated)
+        self.gaps(outcome.gaps)
+        self._say_agreement(outcome)
+        for path in outcome.files:
+            self._out.print(Text.assemble("Written: ", (str(path), "bold")))
 
     def gaps(self, gaps: Sequence[Gap]) -> None:
         """Lists missing frames."""
@@ -153,14 +171,36 @@ class Display:
         if len(gaps) > GAPS_SHOWN:
             self._out.print(f"  ... and {len(gaps) - GAPS_SHOWN:,} shorter ones", highlight=False)
 
-    def _say_speed(self, outcome: Outcome) -> None:
+    def _say_speed(self, outcome: Outcome, before: str) -> None:
         fresh = outcome.frames - outcome.kept
-        words = f"{_count(fresh, 'frame')} in {outcome.seconds:.1f} s"
+        words = f"{before}{_count(fresh, 'frame')} in {outcome.seconds:.1f} s"
         if outcome.seconds > 0 and fresh:
             words += f", {fresh / outcome.seconds:,.0f} frames/s"
         if outcome.kept:
             words += f"; {outcome.kept:,} were done before"
-        self._out.print(words + ".", highlight=False)
+        self._out.print(words + ".", highlight=False, markup=False)
+
+    def _say_shape(self, outcome: Outcome) -> None:
+        if outcome.odd_shape is not None:
+            (rows, columns), size = outcome.odd_shape, outcome.served.card.input
+            self._out.print(
+                f"Note: frames such as one of {columns}x{rows} pixels are squeezed to {size.width}x{size.height}. "
+                "That is right if the model was trained on frames of this shape; its card does not say.",
+                style="yellow",
+                highlight=False,
+            )
+
+    def _say_agreement(self, outcome: Outcome) -> None:
+        shadow = outcome.shadow
+        if shadow is None:
+            return
+        words = f"Versions {shadow.version} (rows) and {shadow.shadow_version} (columns) agree on "
+        share = f" ({shadow.share:.1%})" if shadow.compared else ""
+        self._out.print(f"{words}{shadow.agreed:,} of {_count(shadow.compared, 'frame')}{share}", highlight=False)
+        self._out.print(agreement_table(shadow, outcome.served.card))
+        if shadow.one_sided:
+            words = f"{_count(shadow.one_sided, 'frame')} could be classified by one of them only"
+            self._out.print(words, style="yellow", highlight=False)
 
     def _say_failures(self, outcome: Outcome) -> None:
         tally = outcome.tally
@@ -174,37 +214,17 @@ class Display:
                     f"  ... and {tally.failed - FAILURES_SHOWN:,} more, in the column `error`", highlight=False
                 )
 
+    def repeated(self, count: int, first: str) -> None:
+        """Tells of frames that have the time of another."""
+        if count:
+            words = f"{_count(count, 'frame')} with the time of another, the first at {first}: counted twice"
+            self._out.print(words, style="yellow", highlight=False, markup=False)
+
     def strangers(self, count: int, first: str) -> None:
         """Tells of frames whose names do not follow the time rule."""
         if count:
             words = f"{_count(count, 'frame')} without a time, as the name does not follow the time rule: {first}"
             self._out.print(words, style="yellow", highlight=False, markup=False)
-
-
-def mode_table(outcome: Outcome) -> Table:
-    """Makes the closing table: a row a mode."""
-    tally, card = outcome.tally, outcome.served.card
-    total = max(tally.classified, 1)
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1), pad_edge=False, collapse_padding=True)
-    table.add_column("mode", style="bold")
-    table.add_column("name", no_wrap=True)
-    table.add_column("", no_wrap=True)
-    for name in ("frames", "share", "mean p", "accepted"):
-        table.add_column(name, justify="right")
-    table.add_column("")
-    for k, mode in enumerate(card.modes):
-        count = int(tally.counts[k])
-        table.add_row(
-            Text(mode.code, style=mode.color),
-            mode.name_en,
-            mode.name_ja,
-            f"{count:,}",
-            f"{count / total:.1%}",
-            f"{tally.mass[k] / total:.1%}",
-            f"{int(tally.accepted[k]) / count:.1%}" if count else "-",
-            Text("█" * round(8 * count / total), style=mode.color),
-        )
-    return table
 
 
 def _count(number: int, thing: str) -> str:

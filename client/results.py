@@ -10,12 +10,10 @@ from __future__ import annotations
 import csv
 import fcntl
 import io
-import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, Self
 
@@ -24,30 +22,10 @@ import numpy as np
 from client.errors import ConfigError, OutputError
 from client.pipeline import Prediction
 from client.rows import parse_row, read_codes, read_results
+from client.runs import Record, RunIdentity, read_record, record_file, write_record
 from radar import durable
 
 SYNC_SECONDS = 5.0  # how much work a power failure may cost
-
-
-@dataclass(frozen=True, slots=True)
-class RunIdentity:
-    """What must be equal for a run to be continued by another.
-
-    Attributes:
-        folder: Absolute path of the frames.
-        model: Name of the servable.
-        version: Its version; probabilities of two versions never stand in one file.
-        columns: Header of the CSV.
-        rejection_threshold: Below this largest probability a frame is not accepted.
-        time_rule: How names tell the time, or empty.
-    """
-
-    folder: str
-    model: str
-    version: int
-    columns: tuple[str, ...]
-    rejection_threshold: float
-    time_rule: str = ""
 
 
 def check_target(path: Path) -> None:
@@ -75,6 +53,7 @@ class ResultFile:
         codes: Codes of the modes, in the order of the probabilities.
         identity: Which run this is.
         names: The frames of this run, in order.
+        record: What is noted of the run; by default nothing but its identity.
         resume: Whether to keep the rows of an unfinished run.
         overwrite: Whether a finished file may be replaced by other results.
         still_bad: Tells, by name and error, whether a frame that could not be classified would fail again; if not,
@@ -82,6 +61,7 @@ class ResultFile:
 
     Attributes:
         kept: How many of the first names have their row already.
+        record: What is noted of the run.
 
     Raises:
         ConfigError: Another run writes the same file, or what is there is of another kind.
@@ -95,6 +75,7 @@ class ResultFile:
         identity: RunIdentity,
         names: Sequence[str],
         *,
+        record: Record | None = None,
         resume: bool = True,
         overwrite: bool = False,
         still_bad: Callable[[str, str], bool] = lambda name, error: True,
@@ -103,14 +84,16 @@ class ResultFile:
         self.path = path
         self.partial = path.with_name(path.name + ".partial")
         self._partial_identity = path.with_name(path.name + ".partial.json")
-        self._identity_file = path.with_name(path.name + ".run.json")
+        self._identity_file = record_file(path)
         self._codes = tuple(codes)
         self._identity = identity
+        self.record = record or Record(identity)
+        self._names = names
         self._still_bad = still_bad
         self._synced = time.monotonic()
         self._file = self._open_alone()
         try:
-            self.kept = self._begin(names, resume=resume, overwrite=overwrite)
+            self.kept = self._begin(resume=resume, overwrite=overwrite)
         except OSError as error:
             self._file.close()
             raise self._output_error(error) from error
@@ -126,6 +109,10 @@ class ResultFile:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
+    def keep(self, rows: int) -> None:
+        """Keeps only the first rows of an earlier run, where something that belongs to the others is lost."""
+        self.kept = self._keep_rows(self._names[:rows])
+
     def write(self, predictions: Sequence[Prediction], times: Sequence[str]) -> None:
         """Appends rows.
 
@@ -136,11 +123,19 @@ class ResultFile:
         Raises:
             OutputError: The disk is full, or the file cannot be written for another reason.
         """
+        self.write_rows(self._rows(predictions, times))
+
+    def write_rows(self, rows: Iterable[Sequence[str]]) -> None:
+        """Appends rows that are texts already, of consecutive frames.
+
+        Raises:
+            OutputError: As `write`.
+        """
         text = io.StringIO()
         plain = csv.writer(text, lineterminator="\n")
         # Python 3.11 and 3.12 leave a carriage return unquoted when rows do not end in one.
         quoted = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
-        for row in self._rows(predictions, times):
+        for row in rows:
             (quoted if "\r" in row[0] or "\r" in row[-1] else plain).writerow(row)
         try:
             self._append(text.getvalue().encode("utf-8", "surrogateescape"))
@@ -187,7 +182,7 @@ class ResultFile:
                 ) from error
             file.close()
 
-    def _begin(self, names: Sequence[str], *, resume: bool, overwrite: bool) -> int:
+    def _begin(self, *, resume: bool, overwrite: bool) -> int:
         finished = self.path.exists() and not overwrite
         if finished:
             if not resume:
@@ -196,39 +191,30 @@ class ResultFile:
                 )
             advice = "Give --overwrite to replace it when the new one is complete, or another --out to keep it."
             self._require_identity(self.path, self._identity_file, advice)
-            self._require_frames(names)
+            self._require_frames()
         if self._size() and resume:
             advice = "Give --no-resume to drop it and start afresh, or another --out to keep it."
             self._require_identity(self.partial, self._partial_identity, advice)
-            return self._keep_rows(names)
+            return self._keep_rows(self._names)
         self._file.truncate(0)
-        durable.write_text(self._partial_identity, json.dumps(asdict(self._identity), indent=1) + "\n")
+        write_record(self._partial_identity, self.record)
         if not finished:
             self._append((",".join(self._identity.columns) + "\n").encode())
             return 0
         with self.path.open("rb") as earlier:
             shutil.copyfileobj(earlier, self._file)
-        return self._keep_rows(names)
+        return self._keep_rows(self._names)
 
     def _require_identity(self, rows: Path, identity_file: Path, advice: str) -> None:
         try:
-            before = json.loads(identity_file.read_text(encoding="utf-8"))
-            before = RunIdentity(**{**before, "columns": tuple(before["columns"])})
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ConfigError(
-                f"{rows} is there already, but {identity_file.name}, which says what run it is of, cannot be read. "
-                f"{advice}"
-            ) from error
-        differences = [
-            f"  {name}: {getattr(before, name)!r} there, {value!r} now"
-            for name, value in asdict(self._identity).items()
-            if getattr(before, name) != value
-        ]
-        if differences:
+            before = read_record(identity_file).identity
+        except ConfigError as error:
+            raise ConfigError(f"{rows} is there already, but {error}. {advice}") from error
+        if differences := self._identity.differences(before):
             raise ConfigError(f"{rows} is of another run:\n" + "\n".join(differences) + f"\n{advice}")
 
-    def _require_frames(self, names: Sequence[str]) -> None:
-        present = set(names)
+    def _require_frames(self) -> None:
+        present = set(self._names)
         _, rows = read_results(self.path)
         gone = [row.file for row in rows if row.file not in present]
         if gone:

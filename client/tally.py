@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
 from client.pipeline import Prediction
+from radar import jma
 from radar.errors import SeasonError
 from radar.seasons import Gap, TimeRule, find_gaps, format_utc
 
@@ -89,10 +91,14 @@ class Clock:
 
     def time_of(self, name: str) -> datetime | None:
         """Gives the time of a frame, UTC; None if its name does not tell."""
+        base = name.rpartition("/")[2]
+        # A composite is named by JMA, in UTC, whatever rule the pictures beside it follow.
+        if (time := jma.name_time(base)) is not None:
+            return time
         if self.rule is None:
             return None
         try:
-            return self.rule.time_of(name.rpartition("/")[2])
+            return self.rule.time_of(base)
         except SeasonError:
             self.strangers += 1
             self.first_stranger = self.first_stranger or name
@@ -103,16 +109,37 @@ class Clock:
         times = (self.time_of(name) for name in names)
         return ["" if time is None else format_utc(time) for time in times]
 
-    def survey(self, names: Sequence[str]) -> list[Gap]:
-        """Looks at all names of a season: counts those without a time, and finds missing frames.
 
-        Args:
-            names: Of the frames.
+class Timeline:
+    """Times of all frames of a season: which have none, which come twice, and which are missing.
 
-        Returns:
-            The gaps; none if there is no rule or no cadence.
-        """
-        if self.rule is None:
+    Args:
+        expected: Whether frames are expected to have a time.
+
+    Attributes:
+        strangers: Frames without a time where one was expected, and the name of the first.
+    """
+
+    def __init__(self, *, expected: bool) -> None:
+        self.strangers: tuple[int, str] = (0, "")
+        self._expected = expected
+        self._seconds = array("q")  # 8 bytes a frame: the only thing that grows with a season
+
+    def add(self, name: str, stamp: str) -> None:
+        """Takes a frame's time, ISO 8601 or empty."""
+        if stamp:
+            self._seconds.append(int(datetime.fromisoformat(stamp).timestamp()))
+        elif self._expected:
+            self.strangers = self.strangers[0] + 1, self.strangers[1] or name
+
+    def gaps(self, cadence: timedelta | None) -> list[Gap]:
+        """Finds missing frames; none if nobody knows the cadence."""
+        if cadence is None:
             return []
-        times = sorted(time for name in names if (time := self.time_of(name)) is not None)
-        return [] if self.rule.cadence is None else list(find_gaps(times, self.rule.cadence))
+        return list(find_gaps((datetime.fromtimestamp(s, UTC) for s in sorted(self._seconds)), cadence))
+
+    def repeated(self) -> tuple[int, str]:
+        """Tells how many frames have the time of another, and the first such time."""
+        ordered = np.sort(np.array(self._seconds, np.int64))
+        again = ordered[1:][ordered[1:] == ordered[:-1]]
+        return len(again), format_utc(datetime.fromtimestamp(int(again[0]), UTC)) if len(again) else ""

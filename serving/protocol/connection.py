@@ -6,7 +6,6 @@ three exceptions (`serving.protocol.errors`), whose texts say what to do.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -17,8 +16,10 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from serving.protocol import contract, wire
+from serving.protocol.channel import no_server, open_channel, shorten
 from serving.protocol.contract import ModelCard
 from serving.protocol.errors import ContractError, RequestRefused, ServerError, ServerUnavailable
+from serving.protocol.priority import HEADER, Priority
 from serving.protocol.tensors import TensorError, to_array, to_tensor_proto
 
 DEFAULT_TARGET = "localhost:8500"
@@ -27,37 +28,6 @@ Arrays = dict[str, NDArray[Any]]
 
 _REFUSED = {"INVALID_ARGUMENT", "FAILED_PRECONDITION", "OUT_OF_RANGE", "INTERNAL", "UNKNOWN", "DATA_LOSS"}
 _LATER = {"UNAVAILABLE", "RESOURCE_EXHAUSTED", "DEADLINE_EXCEEDED", "ABORTED", "CANCELLED"}
-
-_SERVICE_CONFIG = {
-    "methodConfig": [
-        {
-            "name": [{"service": "tensorflow.serving.PredictionService"}],
-            "retryPolicy": {
-                "maxAttempts": 4,
-                "initialBackoff": "0.1s",
-                "maxBackoff": "1s",
-                "backoffMultiplier": 3,
-                "retryableStatusCodes": ["UNAVAILABLE"],
-            },
-        }
-    ],
-    # Takes effect with a name that resolves to several addresses (dns:///headless-service:8500).
-    "loadBalancingConfig": [{"round_robin": {}}],
-}
-
-_OPTIONS: list[tuple[str, int | str]] = [
-    # gRPC's own limit for answers is 4 MiB; heat maps of a batch are larger.
-    ("grpc.max_receive_message_length", -1),
-    ("grpc.max_send_message_length", -1),
-    # Below 300 s a server may answer pings with GOAWAY too_many_pings.
-    ("grpc.keepalive_time_ms", 300_000),
-    ("grpc.keepalive_timeout_ms", 20_000),
-    # A proxy for web pages is no way to a model server, least of all to one on this machine.
-    ("grpc.enable_http_proxy", 0),
-    ("grpc.initial_reconnect_backoff_ms", 200),
-    ("grpc.max_reconnect_backoff_ms", 5_000),
-    ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +53,11 @@ class Connection:
         target: ``host:port``, or any other gRPC target such as ``unix:/run/serving.sock``.
         model: Name of the servable.
         version: Version to ask for; None takes the newest.
+        label: Label of the version to ask for (``"canary"``), where no number is given.
+        priority: Whose requests these are: a person or a forecast waits for live ones; bulk ones let others go first.
         timeouts: Deadlines.
+        tls_roots: See `serving.protocol.channel.open_channel`.
+        retry: See there.
 
     Example:
         >>> with Connection("localhost:8500") as connection:  # doctest: +SKIP
@@ -97,13 +71,19 @@ class Connection:
         *,
         model: str = contract.MODEL_NAME,
         version: int | None = None,
+        label: str = "",
+        priority: Priority = Priority.LIVE,
         timeouts: Timeouts | None = None,
+        tls_roots: bytes | None = None,
+        retry: bool = True,
     ) -> None:
         self.target = target
         self.model = model
         self.version = version
+        self.label = label
+        self._metadata = ((HEADER, str(priority)),)
         self.timeouts = timeouts or Timeouts()
-        self._channel = grpc.insecure_channel(target, options=_OPTIONS)
+        self._channel = open_channel(target, tls_roots=tls_roots, retry=retry)
         self._predict = self._channel.unary_unary(
             wire.PREDICT,
             request_serializer=wire.PredictRequest.SerializeToString,
@@ -132,6 +112,8 @@ class Connection:
             future = self._send(contract.DESCRIBE, {contract.QUERY: query}, (), self.timeouts.describe)
             answer, version = self._receive(future)
         except RequestRefused as error:
+            if self.label and self.version is None:
+                raise  # no such label, and the server says so
             raise ContractError(
                 f"The server at {self.target} hosts a model {self.model!r} that cannot describe itself "
                 f"({error.code}). Expected: a SavedModel with the signature {contract.DESCRIBE!r}, as "
@@ -207,10 +189,12 @@ class Connection:
         spec = wire.ModelSpec(name=self.model, signature_name=signature)
         if self.version is not None:
             spec.version.value = self.version
+        elif self.label:
+            spec.version_label = self.label
         request = wire.PredictRequest(model_spec=spec, output_filter=outputs)
         for name, array in inputs.items():
             request.inputs[name].CopyFrom(to_tensor_proto(array))
-        return self._predict.future(request, timeout=timeout)
+        return self._predict.future(request, timeout=timeout, metadata=self._metadata)
 
     def _receive(self, future: Any) -> tuple[Arrays, int]:
         try:
@@ -230,42 +214,32 @@ class Connection:
     def _translate(self, error: Any) -> ServerError:
         code, details = error.code().name, (error.details() or "").strip().rpartition("last error: ")[2]
         if code == "UNAVAILABLE":
-            return ServerUnavailable(
-                f"No model server answers at {self.target} ({_shorten(details)}).\n"
-                "Start one:    serving model-server --model_base_path=MODELS/snowmode --port=8500\n"
-                "or for a run: --server embedded:MODELS\n"
-                "or name one:  --server HOST:PORT, or the variable SNOWMODE_SERVER",
-                code=code,
-                target=self.target,
-            )
+            return no_server(self.target, details, code)
         if code in _LATER:
             return ServerUnavailable(
-                f"The server at {self.target} is overloaded or too slow ({code}: {_shorten(details)})",
+                f"The server at {self.target} is overloaded or too slow ({code}: {shorten(details)})",
                 code=code,
                 target=self.target,
             )
         if code in _REFUSED:
             return RequestRefused(
-                f"The server at {self.target} refuses the request ({code}: {_shorten(details)})",
+                f"The server at {self.target} refuses the request ({code}: {shorten(details)})",
                 code=code,
                 target=self.target,
             )
-        wanted = self.model if self.version is None else f"{self.model} version {self.version}"
+        wanted = self.model
+        if self.version is not None or self.label:
+            wanted += f" version {self.label if self.version is None else self.version}"
         hint = ""
         if code == "NOT_FOUND" and self.version is None:
             hint = f". Is {wanted!r} the model it hosts? See --model"
         elif code == "NOT_FOUND":
             hint = ". It may have moved on to a newer version; one run keeps to one version"
         return ServerError(
-            f"The server at {self.target} cannot serve {wanted!r} ({code}: {_shorten(details)}){hint}",
+            f"The server at {self.target} cannot serve {wanted!r} ({code}: {shorten(details)}){hint}",
             code=code,
             target=self.target,
         )
-
-
-def _shorten(text: str, limit: int = 300) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= limit else f"{line[: limit - 3]}..."
 
 
 def _first_line(error: Exception) -> str:

@@ -43,15 +43,23 @@ def brightness(images: np.ndarray) -> np.ndarray:
 
 
 @contextlib.contextmanager
-def stand_in(answer: Callable[[np.ndarray], np.ndarray] = brightness, *, card: bytes | None = None) -> Iterator[str]:
+def stand_in(
+    answer: Callable[[np.ndarray], np.ndarray] = brightness,
+    *,
+    card: bytes | None = None,
+    metadata: list[dict[str, str]] | None = None,
+) -> Iterator[str]:
     """Runs the server on a free port of this machine.
 
     Args:
         answer: Images (N, H, W, 3) to probabilities; may raise `Refuse`.
         card: What `describe` answers with; by default `CARD`.
+        metadata: Gets the metadata of every request.
     """
 
     def predict(request: Any, context: Any) -> Any:
+        if metadata is not None:
+            metadata.append(dict(context.invocation_metadata()))
         response = wire.PredictResponse()
         response.model_spec.name, response.model_spec.version.value = "snowmode", 7
         if request.model_spec.signature_name == contract.DESCRIBE:

@@ -1,0 +1,83 @@
+"""Channels to a model server, in plain text or with TLS."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import grpc
+
+from serving.protocol.errors import ServerUnavailable
+
+_SERVICE_CONFIG = {
+    "methodConfig": [
+        {
+            "name": [{"service": "tensorflow.serving.PredictionService"}],
+            "retryPolicy": {
+                "maxAttempts": 4,
+                "initialBackoff": "0.1s",
+                "maxBackoff": "1s",
+                "backoffMultiplier": 3,
+                "retryableStatusCodes": ["UNAVAILABLE"],
+            },
+        }
+    ],
+    # Takes effect with a name that resolves to several addresses (dns:///headless-service:8500).
+    "loadBalancingConfig": [{"round_robin": {}}],
+}
+
+_OPTIONS: list[tuple[str, int | str]] = [
+    # gRPC's own limit for answers is 4 MiB; heat maps of a batch are larger.
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    # Below 300 s a server may answer pings with GOAWAY too_many_pings.
+    ("grpc.keepalive_time_ms", 300_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    # A proxy for web pages is no way to a model server, least of all to one on this machine.
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 5_000),
+    ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
+]
+
+
+def open_channel(target: str, *, tls_roots: bytes | None = None, retry: bool = True) -> Any:
+    """Opens a channel; nothing is sent before the first call.
+
+    Args:
+        target: ``host:port``, or any other gRPC target such as ``unix:/run/serving.sock``.
+        tls_roots: PEM certificates of the authorities that may vouch for the server; None speaks plain text.
+        retry: Whether predictions that meet UNAVAILABLE are sent again inside gRPC.
+
+    Returns:
+        A `grpc.Channel`.
+    """
+    options = [*_OPTIONS, ("grpc.enable_retries", int(retry))]
+    if tls_roots is None:
+        return grpc.insecure_channel(target, options=options)
+    return grpc.secure_channel(target, grpc.ssl_channel_credentials(tls_roots), options=options)
+
+
+def no_server(target: str, details: str, code: str) -> ServerUnavailable:
+    """Makes the error for UNAVAILABLE.
+
+    Args:
+        target: Where the server was looked for.
+        details: What gRPC says of it.
+        code: Name of the status code.
+    """
+    reason = shorten(details.strip().rpartition("last error: ")[2])
+    return ServerUnavailable(
+        f"No model server answers at {target} ({reason}).\n"
+        "Start one:    serving model-server --model_base_path=MODELS/snowmode --port=8500\n"
+        "or for a run: --server embedded:MODELS\n"
+        "or name one:  --server HOST:PORT, or the variable SNOWMODE_SERVER",
+        code=code,
+        target=target,
+    )
+
+
+def shorten(text: str, limit: int = 300) -> str:
+    """Puts a message on one line of bounded length."""
+    line = " ".join(text.split())
+    return line if len(line) <= limit else f"{line[: limit - 3]}..."
