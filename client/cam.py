@@ -46,6 +46,7 @@ class Job:
     server: str
     model: str
     out: Path
+    tls_roots: bytes | None = None
     kinds: tuple[Kind, ...] = (Kind.PANEL,)
     method: str = GRADCAM
     scale: Scale = Scale.FRAME
@@ -104,7 +105,7 @@ def run(job: Job, display: Display) -> Outcome:
         display.say("Starting a model server for this run, which takes some seconds")
     with (
         server_at(job.server, model=job.model) as target,
-        Connection(target, model=job.model, priority=Priority.BULK) as connection,
+        Connection(target, model=job.model, priority=Priority.BULK, tls_roots=job.tls_roots) as connection,
     ):
         served = connection.describe()
         connection.version = served.version

@@ -155,7 +155,14 @@ def _connected(
     """
     number = int(version) if _is_number(version) else None
     label = version if number is None else ""
-    with Connection(target, model=settings.model, version=number, label=label, priority=Priority.BULK) as connection:
+    with Connection(
+        target,
+        model=settings.model,
+        version=number,
+        label=label,
+        priority=Priority.BULK,
+        tls_roots=settings.tls_roots,
+    ) as connection:
         try:
             served = connection.describe()
         except ServingError as error:

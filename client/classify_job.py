@@ -31,6 +31,7 @@ class Settings:
     Attributes:
         server: ``host:port`` or ``embedded:MODELS``.
         model: Name of the servable.
+        tls_roots: Certificates that vouch for the server, in PEM form; None speaks plain text.
         formats: Of the results, beside CSV.
         resume: Whether to continue unfinished runs.
         overwrite: Whether finished results may be replaced.
@@ -45,6 +46,7 @@ class Settings:
 
     server: str
     model: str
+    tls_roots: bytes | None = None
     formats: tuple[str, ...] = ("csv",)
     resume: bool = True
     overwrite: bool = False

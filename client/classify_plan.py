@@ -98,7 +98,9 @@ def _card(settings: Settings) -> ModelCard | None:
     if settings.server.startswith(EMBEDDED):
         return None  # starting one takes longer than a dry run should
     try:
-        with Connection(settings.server, model=settings.model, timeouts=Timeouts(describe=2.0)) as connection:
+        with Connection(
+            settings.server, model=settings.model, timeouts=Timeouts(describe=2.0), tls_roots=settings.tls_roots
+        ) as connection:
             return connection.describe().card
     except ServingError:
         return None

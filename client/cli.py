@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from client.commands.bench import bench
+from client.commands.cam import cam
 from client.commands.classify import classify
+from client.commands.config import config as show_config
 from client.commands.describe import describe
+from client.commands.doctor import doctor
 from client.commands.evaluate import evaluate
+from client.commands.merge import merge
+from client.commands.models import models
+from client.commands.render import render
+from client.commands.sort import sort
+from client.commands.stats import stats
+from client.commands.watch import watch
 
 app = typer.Typer(
     name="client",
@@ -19,7 +31,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Sorts radar composites of a winter into snowfall modes, with the help of a model server.",
     epilog="Exit codes: 0 done; 1 done, but --strict found bad frames or gaps, or no frame could be classified; "
-    "2 wrong settings or input, nothing was started; 3 the model server; 4 the results cannot be written; "
+    "2 wrong settings or input, nothing was started (of several folders, those that failed were left out); "
+    "3 the model server; 4 the results cannot be written; "
     "130 interrupted. After 3, 4 and 130 the same command continues where it stopped.",
 )
 
@@ -43,12 +56,39 @@ def _show_version(wanted: bool) -> None:
 
 @app.callback()
 def root(
+    context: typer.Context,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="SNOWMODE_CONFIG",
+            metavar="FILE",
+            help="Config file, instead of ~/.config/snowmode/config.toml. `client config --init` writes one.",
+            show_default=False,
+        ),
+    ] = None,
     _version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and leave.")
     ] = False,
 ) -> None:
-    """Takes the options that stand before a command."""
+    """Takes the options that stand before a command, and lets the config file give the others defaults."""
+    from client.commands.options import fail
+    from client.config import defaults_from, name_variables
+    from client.errors import ConfigError
+    from client.settings import CONFIG_VARIABLE, config_file
+
+    if config is not None:
+        os.environ[CONFIG_VARIABLE] = str(config)  # whoever looks for settings later looks there
+    name_variables(context.command)
+    try:
+        context.default_map = defaults_from(config_file(), context)
+    except ConfigError as error:
+        # Help is wanted most when something is wrong; the other two say themselves what is.
+        if context.invoked_subcommand in {"config", "doctor"} or {"-h", "--help"} & set(sys.argv):
+            return
+        fail(error)
 
 
-for _command in (classify, evaluate, describe):
+for _command in (classify, watch, render, merge, evaluate, stats, sort, cam, describe, models, doctor, bench):
     app.command()(_command)
+
+app.command("config")(show_config)

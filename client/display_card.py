@@ -30,7 +30,7 @@ def print_card(served: ServedModel) -> None:
         "accepted from": f"probability {card.rejection_threshold:.3f}",
         "code": card.git_commit[:12] or "unknown",
         **{
-            name.replace("_", " "): _score(card.metrics, name)
+            name.replace("_", " "): score_text(card.metrics, name)
             for name in card.metrics
             if not name.endswith(("_low", "_high"))
         },
@@ -43,8 +43,8 @@ def print_card(served: ServedModel) -> None:
         console.print(f"- {caveat}", style="yellow", markup=False)
 
 
-def _score(metrics: Mapping[str, float | int | None], name: str) -> str:
-    """Writes a score of the card, with its interval if the card has one."""
+def score_text(metrics: Mapping[str, float | int | None], name: str) -> str:
+    """Writes a score of a card, with its interval if the card has one."""
     value, low, high = (metrics.get(key) for key in (name, f"{name}_low", f"{name}_high"))
     if value is None:
         return "undefined"

@@ -1,4 +1,4 @@
-"""Where the client finds its server: flag, environment, config file, default, in this order."""
+"""Where the client finds its server, its certificates and its config file."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import os
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 from client.errors import ConfigError
 
 SERVER_VARIABLE = "SNOWMODE_SERVER"
+CONFIG_VARIABLE = "SNOWMODE_CONFIG"
 DEFAULT_SERVER = "localhost:8500"
 
 _ADDRESS = re.compile(r"embedded:.+|(unix|unix-abstract|dns|ipv4|ipv6):.+|[^/:]+:[0-9]+|\[[0-9A-Fa-f:.]+\]:[0-9]+")
@@ -17,42 +19,97 @@ _ADDRESS = re.compile(r"embedded:.+|(unix|unix-abstract|dns|ipv4|ipv6):.+|[^/:]+
 
 def config_file() -> Path:
     """Gives the path of the config file, whether it exists or not."""
+    if chosen := os.environ.get(CONFIG_VARIABLE):
+        return Path(chosen)
     base = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
     return Path(base).expanduser() / "snowmode" / "config.toml"
 
 
+def read_config(path: Path) -> dict[str, Any]:
+    """Reads the config file; see `client.config` for what may stand in it.
+
+    Returns:
+        Its contents; nothing if it is not there and nobody asked for it.
+
+    Raises:
+        ConfigError: It cannot be read, or the file somebody asked for is not there.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        if os.environ.get(CONFIG_VARIABLE):
+            raise ConfigError(
+                f"{path}: there is no such config file. Write one: client --config {path} config --init"
+            ) from error
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read as a config file: {error}") from error
+
+
 def find_server(flag: str | None) -> tuple[str, str]:
-    """Finds the model server's address.
+    """Finds the model server's address: flag, environment, config file, default, in this order.
 
     Args:
-        flag: What the user wrote on the command line, if anything. Its option reads the environment too.
+        flag: Value of the option, whichever of the first three it came from; None if none of them has one.
 
     Returns:
         The address, and in words where it came from.
 
     Raises:
-        ConfigError: The config file cannot be read or holds something else.
+        ConfigError: It is no address, or the config file cannot be read or holds something else.
     """
-    if flag:
-        # The option reads the variable too.
-        source = SERVER_VARIABLE if flag == os.environ.get(SERVER_VARIABLE) else "--server"
-        return _checked(flag, source), source
-    if from_environment := os.environ.get(SERVER_VARIABLE):
+    if flag and flag == os.environ.get(SERVER_VARIABLE):
+        return _checked(flag, SERVER_VARIABLE), SERVER_VARIABLE
+    if not flag and (from_environment := os.environ.get(SERVER_VARIABLE)):
         return _checked(from_environment, SERVER_VARIABLE), SERVER_VARIABLE
     path = config_file()
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if flag:
+        source = str(path) if flag in _servers_in(path) else "--server"
+        return _checked(flag, source), source
+    server = read_config(path).get("server")
+    if server is None:
         return DEFAULT_SERVER, "the default"
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read as a config file: {error}") from error
-    unknown = sorted(set(table) - {"server"})
-    if unknown:
-        raise ConfigError(f"{path}: expected only the key server, received {', '.join(unknown)}")
-    server = table.get("server", DEFAULT_SERVER)
     if not isinstance(server, str) or not server:
         raise ConfigError(f'{path}: expected a line such as server = "localhost:8500", received {server!r}')
     return _checked(server, str(path)), str(path)
+
+
+def find_tls_roots(file: Path | None, address: str) -> bytes | None:
+    """Reads the certificates that may vouch for a server.
+
+    Args:
+        file: PEM file of the option `--tls-ca`; None speaks plain text.
+        address: The server; one embedded in this run always speaks plain text.
+
+    Returns:
+        The file's contents, or None for plain text.
+
+    Raises:
+        ConfigError: The file cannot be read, or holds no certificate that OpenSSL can read.
+    """
+    if file is None or address.startswith("embedded:"):
+        return None
+    import ssl
+
+    try:
+        roots = file.read_bytes()
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        # gRPC takes any bytes here, and later says only that no connection could be made.
+        context.load_verify_locations(cadata=roots.decode("ascii"))
+    except OSError as error:
+        reason = getattr(error, "reason", None) or error.strerror or error
+        raise ConfigError(f"--tls-ca {file}: expected certificates in PEM form, received: {reason}") from error
+    except ValueError as error:
+        raise ConfigError(f"--tls-ca {file}: expected certificates in PEM form, received other bytes") from error
+    return roots
+
+
+def _servers_in(path: Path) -> list[object]:
+    try:
+        table = read_config(path)
+    except ConfigError:
+        return []  # whoever reads settings from it says so; here it only matters that the flag is not from there
+    return [table.get("server"), *(part.get("server") for part in table.values() if isinstance(part, dict))]
 
 
 def _checked(server: str, source: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from client.commands.options import Model, Server, fail
+from client.commands.options import Model, Server, TlsCa, fail
 
 if TYPE_CHECKING:
     from client.cam import Outcome
@@ -33,6 +33,7 @@ def cam(
     ],
     server: Server = None,
     model: Model = "snowmode",
+    tls_ca: TlsCa = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -141,7 +142,7 @@ def cam(
     from client.cam_pictures import Kind, Scale
     from client.display import Display
     from client.errors import ConfigError
-    from client.settings import find_server
+    from client.settings import find_server, find_tls_roots
     from radar import jma
     from radar.errors import SnowmodeError
 
@@ -156,6 +157,7 @@ def cam(
             server=address,
             model=model,
             out=out or default_out(inputs),
+            tls_roots=find_tls_roots(tls_ca, address),
             kinds=tuple(Kind(kind) for kind in chosen if kind != Pictures.NONE),
             method=method,
             scale=Scale(scale),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from client.commands.options import Cadence, Model, Pattern, SeasonStart, Server, Zone, fail, time_rule
+from client.commands.options import Cadence, Model, Pattern, SeasonStart, Server, TlsCa, Zone, fail, time_rule
 
 if TYPE_CHECKING:
     from client.classify_job import Outcome, Summary
@@ -49,6 +49,7 @@ def classify(
     ],
     server: Server = None,
     model: Model = "snowmode",
+    tls_ca: TlsCa = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -185,7 +186,7 @@ def classify(
     from client.classify_plan import show_plan
     from client.display import Display
     from client.explain import KINDS
-    from client.settings import find_server
+    from client.settings import find_server, find_tls_roots
     from client.shard import Shard
     from client.sources import Folder
     from radar import jma
@@ -204,6 +205,7 @@ def classify(
         settings = Settings(
             server=address,
             model=model,
+            tls_roots=find_tls_roots(tls_ca, address),
             formats=tuple(formats or [Format.CSV]),
             resume=resume,
             overwrite=overwrite,

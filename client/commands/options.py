@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
@@ -22,6 +23,16 @@ Server = Annotated[
     ),
 ]
 Model = Annotated[str, typer.Option(metavar="NAME", help="Name of the model on the server.")]
+TlsCa = Annotated[
+    Path | None,
+    typer.Option(
+        "--tls-ca",
+        envvar="SNOWMODE_TLS_CA",
+        metavar="FILE",
+        help="Speak TLS with the server, which one of the certificates in this PEM file must vouch for.",
+        show_default="plain text",
+    ),
+]
 
 
 TIMES = "Times of frames"
@@ -81,10 +92,12 @@ def time_rule(pattern: str | None, start: datetime | None, cadence: float | None
 def fail(error: Exception) -> NoReturn:
     """Shows an error as its text alone, and leaves with the code that belongs to its kind."""
     from client.errors import Interrupted, OutputError
-    from serving.protocol.errors import ServingError
+    from serving.protocol.errors import ServerUnavailable, ServingError
 
     codes: dict[type[Exception], int] = {ServingError: 3, OutputError: 4, Interrupted: 130}
     code = next((code for kind, code in codes.items() if isinstance(error, kind)), 2)
     label = "" if isinstance(error, Interrupted) else "Error: "
+    if isinstance(error, ServerUnavailable):
+        error.add_note("Find out why: client doctor, with the same --server")
     print(f"{label}{error}", *getattr(error, "__notes__", ()), sep="\n", file=sys.stderr)  # noqa: T201
     raise typer.Exit(code)

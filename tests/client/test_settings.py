@@ -29,7 +29,7 @@ def test_flag_before_environment_before_file_before_default(config: Path, monkey
 
 @pytest.mark.parametrize(
     ("text", "complaint"),
-    [("server = 8500", "received 8500"), ("sever = 'a'", "received sever"), ("server =", "cannot be read")],
+    [("server = 8500", "received 8500"), ("server = ''", "received ''"), ("server =", "cannot be read")],
 )
 def test_a_bad_config_file_is_named(config: Path, text: str, complaint: str) -> None:
     config.write_text(text)
