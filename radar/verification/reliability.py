@@ -91,19 +91,41 @@ def expected_calibration_error(
     Raises:
         VerificationError: The shapes do not fit, or the numbers are no probabilities.
     """
+    ranked, right = _ranked_confidences(probabilities, observed)
+    return _calibration_error(ranked, right, _edges_of_count(ranked, bins) if adaptive else _edges_of_width(bins))
+
+
+def calibration_errors(probabilities: ArrayLike, observed: ArrayLike) -> tuple[CalibrationError, CalibrationError]:
+    """Gives `expected_calibration_error` in bins of equal width and of equal count, at the cost of one of them."""
+    ranked, right = _ranked_confidences(probabilities, observed)
+    edges = (_edges_of_width(ECE_BINS), _edges_of_count(ranked, ECE_BINS))
+    return _calibration_error(ranked, right, edges[0]), _calibration_error(ranked, right, edges[1])
+
+
+def _ranked_confidences(probabilities: ArrayLike, observed: ArrayLike) -> tuple[Floats, Floats]:
+    """Gives the winning probabilities, ascending: of all frames, and of those that are right."""
     table, rows = check_probabilities(probabilities, observed)
-    if not len(rows):
-        return CalibrationError(float("nan"), float("nan"))
     winner = table.argmax(axis=1)
     confidence = table[np.arange(len(rows)), winner]
-    ranked = np.sort(confidence)
-    edges = np.unique(ranked[np.arange(1, bins) * len(ranked) // bins]) if adaptive else np.arange(1, bins) / bins
-    hits = _counts(np.sort(confidence[winner == rows]), edges)
-    value = np.abs(hits - _sums(ranked, ranked, edges)).sum() / len(rows)
+    return np.sort(confidence), np.sort(confidence[winner == rows])
+
+
+def _edges_of_width(bins: int) -> Floats:
+    return np.arange(1, bins) / bins
+
+
+def _edges_of_count(ranked: Floats, bins: int) -> Floats:
+    return np.unique(ranked[np.arange(1, bins) * len(ranked) // bins]) if len(ranked) else ranked
+
+
+def _calibration_error(ranked: Floats, right: Floats, edges: Floats) -> CalibrationError:
+    if not len(ranked):
+        return CalibrationError(math.nan, math.nan)
+    value = np.abs(_counts(right, edges) - _sums(ranked, ranked, edges)).sum() / len(ranked)
     # Right frames of a calibrated model: a sum of independent draws, near enough to a normal distribution, which on
     # average is sqrt(2 / pi) standard deviations from its mean.
     spread = np.sqrt(_sums(ranked * (1 - ranked), ranked, edges))
-    return CalibrationError(float(value), float(spread.sum() * math.sqrt(2 / math.pi) / len(rows)))
+    return CalibrationError(float(value), float(spread.sum() * math.sqrt(2 / math.pi) / len(ranked)))
 
 
 def _counts(ranked: Floats, edges: Floats) -> NDArray[np.int64]:

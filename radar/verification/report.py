@@ -231,11 +231,12 @@ def _calibration(sample: Sample, curves: tuple[Curve, ...], scores: Estimates) -
     probabilities = sample.probabilities
     if probabilities is None:  # told apart by the caller; this tells the type checker
         raise TypeError
+    equal_width, equal_count = reliability.calibration_errors(probabilities, sample.observed)
     return Calibration(
         curves=curves,
         bars=scores.bars,
-        ece=reliability.expected_calibration_error(probabilities, sample.observed),
-        ece_adaptive=reliability.expected_calibration_error(probabilities, sample.observed, adaptive=True),
+        ece=equal_width,
+        ece_adaptive=equal_count,
         temperature=fit_temperature(np.log(np.maximum(probabilities, SMALLEST)), sample.observed),
         mean_probability=np.ones(len(probabilities)) @ probabilities / len(probabilities),
     )
