@@ -1,0 +1,203 @@
+"""Sends what `client watch` records to the sidecar, from a thread of its own.
+
+The spool is the state file itself: every frame there is sent until the sidecar says that it has it, however long it
+is away and whatever happens to this process meanwhile. Sending twice does no harm; see `serving.protocol.records`.
+"""
+
+from __future__ import annotations
+
+import http.client
+import logging
+import sqlite3
+import threading
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from client.errors import ConfigError
+from client.watch_records import Recorded
+from client.watch_state import WatchState
+from client.watch_trouble import Trouble
+from serving.protocol.records import CONTENT_TYPE, MAX_ERROR, PATH, PredictionRecord
+
+BATCH = 1000
+REFUSED_LIMIT = 20
+"""So many records refused one by one, and none taken between, are not the records' fault."""
+
+_TIMEOUT = 30.0
+_FIRST_WAIT, _LAST_WAIT = 1.0, 30.0
+_BAD_RECORD = {400, 413, 422}  # answers that blame what was sent, not who sent it or where to
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Sidecar:
+    """Where records go.
+
+    Attributes:
+        url: Such as ``http://localhost:8080``.
+        season: Name of the season.
+        model: Name of the servable.
+        token: Bearer token, or empty.
+    """
+
+    url: str
+    season: str
+    model: str
+    token: str = ""
+
+
+def check_url(url: str) -> str:
+    """Checks the address of a sidecar.
+
+    Raises:
+        ConfigError: It is none.
+    """
+    try:
+        parts = urllib.parse.urlsplit(url)
+        fit = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is no number
+        fit = False
+    if not fit or parts.query or parts.fragment:
+        raise ConfigError(f"--sidecar: expected an address such as http://localhost:8080, received {url!r}")
+    return url.rstrip("/")
+
+
+class _Refused(Exception):  # noqa: N818
+    """The sidecar does not want one of these records."""
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """Follows no redirect: a POST would become a GET, whose answer says nothing of the records."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+class Spool:
+    """Keeps the sidecar up to date.
+
+    Args:
+        state: Where the records are; the thread opens it once more for itself.
+        sidecar: Where they go.
+    """
+
+    def __init__(self, state: WatchState, sidecar: Sidecar) -> None:
+        self._state, self._sidecar = state, sidecar
+        self._new = threading.Event()
+        self._stopped = threading.Event()
+        self._trouble = Trouble()
+        self._refused: dict[str, int] = {}  # name and revision, of this process; the next one tries them once more
+        self._refused_in_a_row = 0
+        self._thread = threading.Thread(target=self._run, name="spool", daemon=True)
+        self._text = f"records cannot be sent to the sidecar at {sidecar.url}"
+        # A proxy for web pages is no way to a sidecar, least of all to one on this machine.
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirect)
+
+    @property
+    def up(self) -> bool:
+        """Whether the last attempt worked."""
+        return not self._trouble.names
+
+    def start(self) -> None:
+        """Begins to send."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Says that there is something new."""
+        self._new.set()
+
+    def stop(self, timeout: float = 10.0) -> None:
+        """Sends what can be sent at once, and ends."""
+        self._stopped.set()
+        self._new.set()
+        self._thread.join(timeout)
+
+    def _run(self) -> None:
+        wait = _FIRST_WAIT
+        while True:
+            try:
+                with self._state.another() as state:
+                    while True:
+                        self._new.clear()
+                        self._send_all(state)
+                        self._trouble.end("sidecar", self._text)
+                        wait = _FIRST_WAIT
+                        if self._stopped.is_set():
+                            return
+                        self._new.wait()
+            except (OSError, http.client.HTTPException, sqlite3.Error) as error:
+                reason = error.reason if isinstance(error, urllib.error.URLError) else error
+                self._trouble.begin("sidecar", f"{self._text}: {reason}; they are kept, trying again")
+                if self._stopped.wait(wait):
+                    return
+                wait = min(2 * wait, _LAST_WAIT)
+
+    def _send_all(self, state: WatchState) -> None:
+        while frames := state.to_send(BATCH, self._refused):
+            self._send_or_halve(state, frames)
+
+    def _send_or_halve(self, state: WatchState, frames: Sequence[Recorded]) -> None:
+        """Sends records; one that is refused costs itself, and is found by halves."""
+        try:
+            self._send(frames)
+        except (_Refused, ValidationError) as error:
+            if len(frames) > 1:
+                middle = len(frames) // 2
+                self._send_or_halve(state, frames[:middle])
+                self._send_or_halve(state, frames[middle:])
+                return
+            self._refused_in_a_row += 1
+            if self._refused_in_a_row >= REFUSED_LIMIT:
+                self._refused.clear()
+                raise OSError(f"it refused {REFUSED_LIMIT} of them, each alone; the last: {error}") from error
+            name, revision = frames[0].row.file, frames[0].revision
+            self._refused[name] = revision
+            if len(self._refused) <= REFUSED_LIMIT:
+                reason = " ".join(str(error).split())
+                _log.error("the sidecar refuses the record of %a: %s; it is kept for the next start", name, reason)
+        else:
+            state.sent(frames)
+            self._refused_in_a_row = 0
+
+    def _send(self, frames: Sequence[Recorded]) -> None:
+        lines = "\n".join(self._as_record(frame).model_dump_json(exclude_none=True) for frame in frames)
+        headers = {"Content-Type": CONTENT_TYPE}
+        if self._sidecar.token:
+            headers["Authorization"] = f"Bearer {self._sidecar.token}"
+        url = self._sidecar.url + PATH
+        request = urllib.request.Request(url, (lines + "\n").encode(), headers)  # checked by the command
+        try:
+            with self._opener.open(request, timeout=_TIMEOUT) as answer:
+                answer.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                said = " ".join(error.read(300).decode(errors="replace").split())
+            text = f"{error.code} {error.reason}: {said}"
+            if error.code in _BAD_RECORD:
+                raise _Refused(text) from error
+            raise OSError(text) from error
+
+    def _as_record(self, frame: Recorded) -> PredictionRecord:
+        row = frame.row
+        return PredictionRecord.model_validate(
+            {
+                "season": self._sidecar.season,
+                "frame": row.file,
+                "time": row.time_utc or None,
+                "model": self._sidecar.model,
+                "model_version": row.model_version,
+                "revision": frame.revision,
+                "sha256": frame.sha256,
+                # A softmax in float32 may give a hair more than 1.
+                "probabilities": {code: min(p, 1.0) for code, p in zip(frame.codes, row.probabilities, strict=False)},
+                "accepted": row.accepted,
+                "error": row.error[:MAX_ERROR],
+            }
+        )
