@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from client.commands.options import Model, Server, TlsCa, fail
+from client.commands.options import RUN, DryRun, Model, Patience, Quiet, Recursive, Server, Threads, TlsCa, fail
 
 if TYPE_CHECKING:
     from client.cam import Outcome
 
-PICTURES, RUN = "Pictures and numbers", "The run"
+PICTURES = "Pictures and numbers"
 NAMED = 10
 
 
@@ -89,9 +89,7 @@ def cam(
         bool,
         typer.Option("--overwrite", help="Replace heat maps of another model or method.", rich_help_panel=RUN),
     ] = False,
-    recursive: Annotated[
-        bool, typer.Option("--recursive", "-r", help="Look into subfolders too.", rich_help_panel=RUN)
-    ] = False,
+    recursive: Recursive = False,
     window: Annotated[
         str,
         typer.Option(
@@ -103,25 +101,10 @@ def cam(
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit with 1 if any frame is bad.", rich_help_panel=RUN)
     ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", "-n", help="Say what would be done, and leave.", rich_help_panel=RUN)
-    ] = False,
-    patience: Annotated[
-        float,
-        typer.Option(
-            min=0,
-            metavar="SECONDS",
-            help="How long to wait for a server that goes away meanwhile.",
-            rich_help_panel=RUN,
-        ),
-    ] = 30.0,
-    threads: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="N", help="Decode threads.", show_default="one a core", rich_help_panel=RUN),
-    ] = None,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Show nothing but errors.", rich_help_panel=RUN)
-    ] = False,
+    dry_run: DryRun = False,
+    patience: Patience = 30.0,
+    threads: Threads = None,
+    quiet: Quiet = False,
 ) -> None:
     """Draw what speaks for each mode: heat maps of frames, and their means.
 

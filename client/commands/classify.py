@@ -11,12 +11,28 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from client.commands.options import Cadence, Model, Pattern, SeasonStart, Server, TlsCa, Zone, fail, time_rule
+from client.commands.options import (
+    RUN,
+    Cadence,
+    DryRun,
+    Model,
+    Patience,
+    Pattern,
+    Quiet,
+    Recursive,
+    SeasonStart,
+    Server,
+    Threads,
+    TlsCa,
+    Zone,
+    fail,
+    time_rule,
+)
 
 if TYPE_CHECKING:
     from client.classify_job import Outcome, Summary
 
-RESULTS, RUN, MORE = "Results", "The run", "More than results"
+RESULTS, MORE = "Results", "More than results"
 
 
 class Format(enum.StrEnum):
@@ -141,28 +157,11 @@ def classify(
             rich_help_panel=RUN,
         ),
     ] = False,
-    recursive: Annotated[
-        bool, typer.Option("--recursive", "-r", help="Look into subfolders too.", rich_help_panel=RUN)
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", "-n", help="Say what would be done, and leave.", rich_help_panel=RUN)
-    ] = False,
-    patience: Annotated[
-        float,
-        typer.Option(
-            min=0,
-            metavar="SECONDS",
-            help="How long to wait for a server that goes away meanwhile.",
-            rich_help_panel=RUN,
-        ),
-    ] = 30.0,
-    threads: Annotated[
-        int | None,
-        typer.Option(min=1, metavar="N", help="Decode threads.", show_default="one a core", rich_help_panel=RUN),
-    ] = None,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Show nothing but errors.", rich_help_panel=RUN)
-    ] = False,
+    recursive: Recursive = False,
+    dry_run: DryRun = False,
+    patience: Patience = 30.0,
+    threads: Threads = None,
+    quiet: Quiet = False,
 ) -> None:
     """Classify folders of frames.
 

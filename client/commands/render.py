@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from client.commands.options import TIMES, Zone, fail
+from client.commands.options import RUN, TIMES, DryRun, Quiet, Recursive, Zone, fail
 
-PICTURE, RUN = "The picture", "The run"
+PICTURE = "The picture"
 
 
 def render(
@@ -69,12 +69,8 @@ def render(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Render frames again that are there.", rich_help_panel=RUN)
     ] = False,
-    recursive: Annotated[
-        bool, typer.Option("--recursive", "-r", help="Look into subfolders too.", rich_help_panel=RUN)
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", "-n", help="Say what would be done, and leave.", rich_help_panel=RUN)
-    ] = False,
+    recursive: Recursive = False,
+    dry_run: DryRun = False,
     verify: Annotated[
         bool,
         typer.Option(
@@ -94,9 +90,7 @@ def render(
             min=1, metavar="N", help="Composites at a time.", show_default="one a core", rich_help_panel=RUN
         ),
     ] = None,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Show nothing but errors.", rich_help_panel=RUN)
-    ] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Draw JMA's radar composites as PNG frames.
 
