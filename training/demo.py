@@ -67,7 +67,10 @@ def main() -> None:
         frame = winters / TEST / _telling_frame(results)
         _run("training", "draw", "heat-maps", frame, f"--out={base / 'heat_maps.png'}")
 
-    _title("5. How good is that? Held against the labels of the synthetic winter")
+    _title("5. The winter in numbers, and as one picture")
+    _run("client", "stats", results, "--zone=JST", f"--out={base / 'statistics'}")
+
+    _title("6. How good is that? Held against the labels of the synthetic winter")
     verification = base / "verification"
     labels = winters / TEST / "labels.csv"
     _run("client", "evaluate", results, labels, "--split=season", f"--out={verification}")
@@ -75,6 +78,7 @@ def main() -> None:
 
     _title(f"Done in {(time.monotonic() - started) / 60:.1f} minutes. Look at")
     print(f"""  {base / "contact_sheet.png"}    what was taken for what
+  {base / "statistics" / f"ribbon_{TEST}.png"}    the winter: a row a day, a pixel a frame
   {verification / "verification.html"}    the scores above with their figures
   {base / "heat_maps.png"}        where the evidence for each mode lies in one frame
   {curve}

@@ -21,6 +21,7 @@ from radar.verification import caveats, references, reliability
 from radar.verification.catalog import OVERALL
 from radar.verification.estimates import Estimate, Estimates, estimate
 from radar.verification.event_level import TOLERANCE, EventScores, match_events
+from radar.verification.modes import critical_success_index
 from radar.verification.probabilities import SMALLEST, fit_temperature
 from radar.verification.reliability import CalibrationError, Curve
 from radar.verification.sample import Sample
@@ -97,6 +98,7 @@ class Report:
         overall: Overall scores by name, as in `radar.verification.catalog`.
         modes: Scores of each mode by code and name.
         references: Overall scores of the reference forecasts, by forecast and name.
+        reference_csi: CSI of each mode by the reference forecasts, shape (K,), by forecast.
         accepted: The same scores of accepted frames, if it is known which are.
         calibration: If there are probabilities.
         months: In order, if there are times.
@@ -119,6 +121,7 @@ class Report:
     overall: dict[str, Estimate]
     modes: dict[str, dict[str, Estimate]]
     references: dict[str, dict[str, float]]
+    reference_csi: dict[str, NDArray[np.float64]]
     accepted: Accepted | None
     calibration: Calibration | None
     months: tuple[Month, ...]
@@ -216,6 +219,7 @@ def verify(
         overall=scores.overall,
         modes=scores.modes,
         references=forecasts,
+        reference_csi={name: critical_success_index(forecast) for name, forecast in tables.items()},
         accepted=accepted,
         calibration=None if sample.probabilities is None else _calibration(sample, curves, scores),
         months=_months(sample),

@@ -58,7 +58,10 @@ def _report(report: Report) -> dict[str, Any]:
         "table": {"rows": "observed", "columns": "predicted", "counts": report.table.tolist()},
         "overall": _estimates(report.overall),
         "modes": {code: _estimates(scores) for code, scores in report.modes.items()},
-        "references": {name: _nulls(scores) for name, scores in report.references.items()},
+        "references": {
+            name: _nulls(scores) | {"csi": dict(zip(report.codes, _list(report.reference_csi[name]), strict=True))}
+            for name, scores in report.references.items()
+        },
         "accepted": None
         if report.accepted is None
         else {"share": report.accepted.share, "overall": _estimates(report.accepted.overall)},

@@ -15,10 +15,12 @@ from radar.verification.estimates import Estimate
 from radar.verification.event_level import EventScores
 from radar.verification.modes import critical_success_index
 from radar.verification.overall import accuracy, heidke_skill_score
+from radar.verification.references import climatology
 from radar.verification.report import Calibration, Report
 
 WITH_INTERVAL = ("pod", "far", "csi")
 WITHOUT_INTERVAL = ("bias", "ets", "hss", "pss", "f1", "pofd")
+_PLAIN = ("bias", "ETS", "HSS", "PSS", "F1", "POFD")
 
 Row = tuple[str, ...]
 
@@ -103,14 +105,16 @@ def _contingency(report: Report) -> Table:
 
 
 def _modes(report: Report) -> Table:
-    header = ("", "POD = recall", "FAR = 1 - precision", "CSI", "bias", "ETS", "HSS", "PSS", "F1", "POFD")
+    forecasts = {name: csi for name, csi in report.reference_csi.items() if name != "climatology"}
+    header = ("", "POD = recall", "FAR = 1 - precision", "CSI", *(f"CSI {name}" for name in forecasts), *_PLAIN)
     rows = [
         (
             code,
             *(with_interval(scores[name]) for name in WITH_INTERVAL),
+            *(number(float(csi[k]), 2) for csi in forecasts.values()),
             *(number(scores[name].value, 2) for name in WITHOUT_INTERVAL),
         )
-        for code, scores in report.modes.items()
+        for k, (code, scores) in enumerate(report.modes.items())
     ]
     interval = f" ({report.level:.0%} intervals of {report.events:,} events)" if report.events else ""
     note = "No interval where fewer than two events tell of a score." if report.events else ""
@@ -159,13 +163,14 @@ def _events(scores: EventScores, codes: Sequence[str]) -> Table:
 
 
 def _months(report: Report) -> Table:
-    header = ("", "frames", "events", "accuracy", "HSS", *(f"CSI {code}" for code in report.codes))
+    header = ("", "frames", "events", "accuracy", "climatology", "HSS", *(f"CSI {code}" for code in report.codes))
     rows = [
         (
             month.name,
             f"{int(month.table.sum()):,}",
             f"{month.events:,}" if report.events else "-",
             number(float(accuracy(month.table))),
+            number(float(accuracy(climatology(month.table)))),
             number(float(heidke_skill_score(month.table))),
             *(number(float(value), 2) for value in critical_success_index(month.table)),
         )
