@@ -48,7 +48,7 @@ class Counting(Metrics):
 with WatchState(folder / "state.sqlite", "w") as state:
     spool = Spool(state, Sidecar(sidecar, "w", "snowmode"))
     spool.start()
-    job = WatchJob(folder, "snowmode", folder / "out", rule, timedelta(minutes=1), poll=0.0005)
+    job = WatchJob(folder, "snowmode", folder / "out", rule=rule, cadence=timedelta(minutes=1), poll=0.0005)
     watcher = watch.Watcher(job, state, Counting(job.cadence, lambda: spool.up), spool)
     watcher.run(target)
     spool.stop()
