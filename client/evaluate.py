@@ -16,7 +16,7 @@ from client.errors import ConfigError
 from client.rows import Row, read_results
 from radar.errors import LabelsError, SeasonError, VerificationError
 from radar.events import LONGEST_GAP, Event, Times, as_times, find_events
-from radar.labels import read_labels
+from radar.labels import Label, read_labels
 from radar.periods import is_period_table, modes_at, read_periods
 from radar.seasons import is_synthetic
 from radar.verification.event_level import TOLERANCE
@@ -131,6 +131,7 @@ def _frames(rows: Sequence[Row], times: Times, path: Path, codes: Sequence[str],
         raise ConfigError(f"--outside belongs to a table of periods; {path} labels single frames")
     labels = {label.file: label for label in read_labels(path, codes, ignored=options.ignored)}
     found = [labels.get(row.file) for row in rows]
+    _check_season(rows, times, found, path)
     modes = np.array([codes.index(label.mode) if label else -1 for label in found], np.int64)
     notes = []
     if absent := len(labels) - sum(1 for label in found if label):
@@ -142,6 +143,23 @@ def _frames(rows: Sequence[Row], times: Times, path: Path, codes: Sequence[str],
     elif np.isnat(times[modes >= 0]).any():
         events = np.empty(0, np.int64)
     return _Seen(modes, events, observed, notes, first)
+
+
+def _check_season(rows: Sequence[Row], times: Times, labels: Sequence[Label | None], path: Path) -> None:
+    """Refuses labels of another season: indexed names are the same every winter.
+
+    Raises:
+        LabelsError: The labels say another time than the results.
+    """
+    labelled = as_times([label.time_utc if label else "" for label in labels])
+    other = (labelled != times) & ~np.isnat(labelled) & ~np.isnat(times)
+    if other.any():
+        n = int(other.argmax())
+        raise LabelsError(
+            f"{path}: these labels are of another season, or the results were made with another time rule: "
+            f"{rows[n].file} is {labelled[n]}Z in the labels and {rows[n].time_utc} in the results, and so are "
+            f"{int(other.sum()) - 1:,} others"
+        )
 
 
 def _periods(rows: Sequence[Row], times: Times, path: Path, codes: Sequence[str], options: Options) -> _Seen:

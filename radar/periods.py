@@ -93,7 +93,9 @@ def is_period_table(path: Path) -> bool:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             return set(COLUMNS) <= set(next(csv.reader(file, skipinitialspace=True), []))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except OSError as error:
+        raise LabelsError(f"{path}: cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
         raise LabelsError(f"{path}: cannot be read as CSV in UTF-8: {error}") from error
 
 

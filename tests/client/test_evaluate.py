@@ -189,6 +189,20 @@ def test_frames_without_label_and_labels_without_frame_are_told(tmp_path: Path) 
     ]
 
 
+def test_labels_of_another_season_are_refused_by_their_times(tmp_path: Path, results: Path) -> None:
+    table = tmp_path / "labels.csv"
+    rows = [f"{name(n)},{mode(letter)},{format_utc(time(n))}" for n, letter in enumerate(SEEN)]
+    table.write_text("\n".join(["file,label,time_utc", *rows]) + "\n")
+    assert client("evaluate", results, table).returncode == 0
+    # Indexed names are the same every winter; only the times tell.
+    table.write_text(table.read_text().replace("2015-", "2014-").replace("2016-", "2015-"))
+    done = client("evaluate", results, table)
+    assert done.returncode == 2
+    assert "another season" in done.stderr
+    assert f"{name(0)} is 2014-" in done.stderr
+    assert f"{len(SEEN) - 1} others" in done.stderr
+
+
 def test_several_labels_may_be_ignored(tmp_path: Path, results: Path) -> None:
     labels = write_labels(tmp_path / "l.csv", "L?N" * 6)
     assert scored(results, labels, "--ignore", "?")["frames"] == 12
