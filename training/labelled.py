@@ -55,6 +55,11 @@ class LabelledFrames:
         """Gives the event of each frame, shape (N,)."""
         return np.array([label.event for label in self.labels])
 
+    def take(self, chosen: NDArray[np.bool_]) -> LabelledFrames:
+        """Gives the frames where `chosen`, shape (N,), is true."""
+        labels = [self.labels[n] for n in np.flatnonzero(chosen)]
+        return LabelledFrames(labels, self.images[chosen], self.classes[chosen])
+
 
 def read_labels(folders: Sequence[Path], codes: Sequence[str]) -> list[Label]:
     """Reads `labels.csv` of each folder: columns file, label and event.

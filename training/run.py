@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
-import importlib.metadata
-import json
-import math
-import subprocess
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from hashlib import sha256
 from pathlib import Path
 
 import keras
@@ -18,27 +11,13 @@ import numpy as np
 
 from radar.modes import SNOWFALL_MODES
 from radar.seasons import is_synthetic
-from radar.verification.probabilities import fit_temperature, softmax
-from radar.verification.report import Report, verify
-from radar.verification.report_files import write_report
 from serving.protocol import contract
-from serving.protocol.contract import HeatMapEntry, InputEntry, ModeEntry, ModelCard
-from training import architectures, export, gate, pictures, publish
-from training.calibrate import rejection_threshold
-from training.fit import fit, predict_logits
+from serving.protocol.contract import InputEntry
+from training import architectures, publish
+from training.finish import RunResult, finish
+from training.fit import fit
 from training.labelled import draw_per_mode, load_frames, manifest, read_labels, split
 from training.recipe import Recipe
-from training.validation import FRAMES_FILE, read_frames, write_frames
-
-
-@dataclass(frozen=True, slots=True)
-class RunResult:
-    """What a run made: the published version, its card, its scores, and the folder with its records."""
-
-    published: Path
-    card: ModelCard
-    report: Report
-    folder: Path
 
 
 def run(
@@ -85,9 +64,9 @@ def run(
     held_out = split(data, by=recipe.data.split, share=recipe.data.validation_share, seed=seed)
     events = data.events()
     training = data.images[~held_out], data.classes[~held_out]
-    validation = data.images[held_out], data.classes[held_out]
+    validation = data.take(held_out)
     say(
-        f"{len(training[1]):,} training frames, {len(validation[1]):,} validation frames of "
+        f"{len(training[1]):,} training frames, {len(validation.labels):,} validation frames of "
         f"{len(np.unique(events[held_out]))} events; split by {recipe.data.split}"
     )
 
@@ -95,9 +74,7 @@ def run(
     folder = runs / f"{recipe.name}-{created:%Y%m%dT%H%M%S}"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "recipe.json").write_text(recipe.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    listing = manifest(data, held_out)
-    (folder / "manifest.csv").write_text(listing, encoding="utf-8")
-    metrics_file = folder / "metrics.jsonl"
+    (folder / "manifest.csv").write_text(manifest(data, held_out), encoding="utf-8")
 
     # Weights.
     network = architectures.build(recipe.architecture, **size, modes=len(codes))
@@ -106,100 +83,25 @@ def run(
         network,
         recipe,
         training,
-        validation,
+        (validation.images, validation.classes),
         no_echo=rule.no_echo,
         seed=seed,
-        log=metrics_file,
+        log=folder / "metrics.jsonl",
         report=report,
         tick=tick,
     )
     kept = f"weights of epoch {best} kept" if recipe.fit.patience else "weights of the last epoch kept"
     say(f"Lowest validation loss {loss:.4f} in epoch {best}; {kept}")
 
-    # Calibration and scores.
-    logits = predict_logits(network, validation[0])
-    temperature = fit_temperature(logits, validation[1])
-    table = softmax(logits, temperature)
-    threshold = rejection_threshold(table)
-    held_out_labels = [data.labels[n] for n in np.flatnonzero(held_out)]
-    write_frames(folder / FRAMES_FILE, held_out_labels, codes, table)
-    _, sample = read_frames(folder / FRAMES_FILE, threshold=threshold)
-    scores = verify(
-        sample,
-        title=f"{recipe.name}, validation frames",
-        split=recipe.data.split,
-        synthetic=any(map(is_synthetic, folders)),
-        seed=seed,
-        notes=_notes(recipe),
-    )
-    height, width = network.features.output.shape[1:3]
-    card = ModelCard(
-        contract_version=contract.CONTRACT_VERSION,
-        model=contract.MODEL_NAME,
+    # Scores, report, release gate.
+    return finish(
+        network,
+        recipe,
+        validation,
+        folder=folder,
+        models=models,
         created=created,
-        modes=tuple(ModeEntry(**dataclasses.asdict(mode)) for mode in SNOWFALL_MODES),
-        input=entry,
-        heat_map=HeatMapEntry(height=height, width=width),
-        feature_size=network.embed.output.shape[1],
-        temperature=temperature,
-        rejection_threshold=threshold,
-        recipe=recipe.name,
-        settings={**recipe.model_dump(mode="json"), "seed": seed},
-        manifest_sha256=sha256(listing.encode()).hexdigest(),
-        git_commit=_git_commit(),
-        libraries={name: importlib.metadata.version(name) for name in ("tensorflow", "keras", "numpy")},
-        metrics=_metrics(scores),
-        caveats=scores.caveats,
-        synthetic=scores.synthetic,
+        seed=seed,
+        synthetic=any(map(is_synthetic, folders)),
+        say=say,
     )
-
-    # Report and pictures.
-    write_report(scores, folder)
-    pictures.learning_curve(metrics_file, folder / "learning_curve.png", title=recipe.name)
-
-    # Export through the release gate.
-    sample = validation[0][np.linspace(0, len(validation[0]) - 1, 6).astype(int)]
-
-    def make(target: Path) -> None:
-        say("Exporting")
-        export.write(target, network, card)
-        for line in gate.check(target, card, sample, export.signatures(network, card)):
-            say(f"  passed  {line}")
-
-    published = publish.publish(models / contract.MODEL_NAME, publish.version_of(created), make)
-    (folder / contract.CARD_FILE).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    (folder / "published.json").write_text(json.dumps({"model": str(published)}) + "\n", encoding="utf-8")
-    return RunResult(published, card, scores, folder)
-
-
-def _metrics(report: Report) -> dict[str, float | int | None]:
-    """Gives the card the main scores, with the split in their names."""
-    side = f"validation_by_{report.split}"
-    metrics: dict[str, float | int | None] = {f"{side}_frames": report.frames, f"{side}_events": report.events}
-    for name in ("accuracy", "hss", "pss", "macro_f1", "brier", "log_loss"):
-        estimate = report.overall[name]
-        metrics[f"{side}_{name}"] = _rounded(estimate.value)
-        metrics[f"{side}_{name}_low"] = _rounded(estimate.low)
-        metrics[f"{side}_{name}_high"] = _rounded(estimate.high)
-    metrics[f"{side}_climatology_accuracy"] = _rounded(report.references["climatology"]["accuracy"])
-    return metrics
-
-
-def _rounded(value: float) -> float | None:
-    return round(value, 4) if math.isfinite(value) else None
-
-
-def _notes(recipe: Recipe) -> tuple[str, ...]:
-    chosen = "Epoch, temperature" if recipe.fit.patience else "Temperature"
-    return (
-        f"{chosen} and threshold were chosen on the validation frames, so their scores are a little too good.",
-        "The wind is not in the picture: bands along and across it cannot be told apart by rule.",
-    )
-
-
-def _git_commit() -> str:
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return ""

@@ -15,7 +15,7 @@ from radar.verification import caveats
 from radar.verification.report_json import as_dict
 from serving.protocol import contract
 from serving.protocol.contract import ModelCard
-from training import gate
+from training import finish, gate
 from training import run as training_run
 from training.errors import GateError, TrainingError
 from training.recipe import Recipe, load_recipe
@@ -191,11 +191,9 @@ def test_frames_are_accepted_by_their_own_probability_in_whatever_order_the_labe
     order = np.random.default_rng(0).permutation(len(lines))
     (shuffled / "labels.csv").write_text("\n".join([header, *(lines[n] for n in order)]) + "\n")
     scored = []
-    verify = training_run.verify
-    monkeypatch.setattr(training_run, "verify", lambda sample, **how: scored.append(sample) or verify(sample, **how))
-    monkeypatch.setattr(
-        training_run, "rejection_threshold", lambda table: round(float(np.median(table.max(axis=1))), 4)
-    )
+    verify = finish.verify
+    monkeypatch.setattr(finish, "verify", lambda sample, **how: scored.append(sample) or verify(sample, **how))
+    monkeypatch.setattr(finish, "rejection_threshold", lambda table: round(float(np.median(table.max(axis=1))), 4))
     result = run(load_recipe("radar", [*SMALL, "fit.epochs=1"]), shuffled, tmp_path)
     (sample,) = scored
     assert (np.diff(sample.times) > np.timedelta64(0)).all(), "persistence needs them in order"
