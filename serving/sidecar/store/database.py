@@ -1,0 +1,190 @@
+"""The connection to the database: opened, brought up to date, and its absence told as such."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from serving.sidecar.errors import SettingsError, Unavailable
+
+BUSY_SECONDS = 30
+"""So long a writer of SQLite waits for another one."""
+
+_MIGRATION_LOCK = 7_276_669_001  # an arbitrary number: which advisory lock of PostgreSQL migrations take
+
+_log = logging.getLogger(__name__)
+
+
+class Database:
+    """A database that holds the tables of this release.
+
+    Args:
+        url: ``sqlite:///file.sqlite`` or ``postgresql://user:password@host/name``.
+
+    Raises:
+        SettingsError: The address makes no sense, or the database belongs to a later release.
+
+    Example:
+        >>> database = Database("sqlite:///winter.sqlite")  # doctest: +SKIP
+        >>> with database.writing() as connection:
+        ...     record(connection, records)
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = _checked(url)
+        self.where = self._url.render_as_string(hide_password=True)
+        self.is_sqlite = self._url.get_backend_name() == "sqlite"
+        self._engine = _engine(self._url, self.is_sqlite)
+
+    def upgrade(self) -> None:
+        """Brings the tables up to date; makes them where there are none.
+
+        Raises:
+            Unavailable: The database does not answer.
+            SettingsError: It belongs to a later release.
+        """
+        config = Config()
+        config.set_main_option("script_location", str(resources.files("serving.sidecar.store") / "migrations"))
+        head = ScriptDirectory.from_config(config).get_current_head()
+        with self.writing() as connection:
+            if not self.is_sqlite:  # several sidecars may start at once; SQLite's writers wait for each other anyway
+                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
+            before = MigrationContext.configure(connection).get_current_revision()
+            if before == head:
+                return
+            config.attributes["connection"] = connection
+            try:
+                command.upgrade(config, "head")
+            except CommandError as error:
+                raise SettingsError(
+                    f"{self.where}: expected a database of this release of snowmode or an earlier one, received its "
+                    f"state {before!r}; start the newer release, or restore a backup"
+                ) from error
+        _log.info("%s: tables brought from state %s to %s", self.where, before or "empty", head)
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Gives a connection that sees one state of the database throughout.
+
+        Raises:
+            Unavailable: The database does not answer.
+        """
+        with self._translated(), self._engine.connect() as connection:
+            if not self.is_sqlite:
+                connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            yield connection
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Gives a connection whose work is kept as a whole at the end, or not at all after an exception.
+
+        Raises:
+            Unavailable: The database does not answer.
+        """
+        with self._translated(), self._engine.connect() as connection:
+            if self.is_sqlite:
+                connection = connection.execution_options(snowmode_writes=True)
+            with connection.begin():
+                yield connection
+
+    def check(self) -> None:
+        """Asks for an answer.
+
+        Raises:
+            Unavailable: There is none.
+        """
+        with self.reading() as connection:
+            connection.execute(text("SELECT 1"))
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._engine.dispose()
+
+    @contextlib.contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except PoolTimeout as error:
+            raise Unavailable("database", f"{self.where}: all connections are busy; try again") from error
+        except DBAPIError as error:
+            if _is_absence(error):
+                reason = " ".join(str(error.orig).split())
+                raise Unavailable("database", f"{self.where}: {reason}") from error
+            raise
+
+
+def _is_absence(error: DBAPIError) -> bool:
+    """Tells a database that is away, locked, full or read-only from a wrong statement."""
+    return error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
+
+
+def _checked(url: str) -> URL:
+    expected = "sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME"
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise SettingsError(f"--database: expected {expected}, received {url!r}") from error
+    backend = parsed.get_backend_name()
+    if backend == "postgresql":
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    elif backend != "sqlite":
+        raise SettingsError(f"--database: expected {expected}, received {parsed.render_as_string()!r}")
+    elif not parsed.database or parsed.database == ":memory:":
+        raise SettingsError(f"--database: expected a file, as in {expected}, received {url!r}")
+    elif not Path(parsed.database).expanduser().parent.is_dir():
+        raise SettingsError(
+            f"--database: the folder {Path(parsed.database).expanduser().parent} is not there; make it first"
+        )
+    else:
+        parsed = parsed.set(database=str(Path(parsed.database).expanduser()))
+    return parsed
+
+
+def _engine(url: URL, is_sqlite: bool) -> Engine:
+    try:
+        if not is_sqlite:
+            return create_engine(
+                url,
+                pool_size=10,
+                max_overflow=10,
+                pool_timeout=10,
+                pool_pre_ping=True,
+                connect_args={"connect_timeout": 5, "application_name": "snowmode sidecar"},
+            )
+        engine = create_engine(
+            url, pool_size=10, max_overflow=10, pool_timeout=10, connect_args={"timeout": BUSY_SECONDS}
+        )
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+        raise SettingsError(f"--database: {error}") from error
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _: Any) -> None:
+        # The driver must not begin transactions by itself: `_begin` does, and says which kind.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")  # NORMAL may lose what was acknowledged when the power fails
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # A reader that begins to write later may find another writer before it, and cannot go on.
+        writes = connection.get_execution_options().get("snowmode_writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
