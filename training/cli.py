@@ -9,6 +9,7 @@ import typer
 from training.commands.compare import compare
 from training.commands.draw import draw
 from training.commands.gate import gate
+from training.commands.options import EXIT_CODES
 from training.commands.recipes import recipes
 from training.commands.run import run
 from training.commands.synth import synth
@@ -19,7 +20,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     help="Makes models: synthetic winters to try with, training runs, the release gate, comparisons, pictures.",
-    epilog="Exit codes: 0 done; 1 a model failed the release gate; 2 wrong settings or input; 3 the model server.",
+    epilog=EXIT_CODES,
 )
 
 

@@ -3,8 +3,13 @@
 SnowmodeError
 └── TrainingError
     ├── RecipeError     a recipe or an override that cannot work; nothing was started
-    └── GateError       a model that must not be published; names every check it failed
+    ├── GateError       a model that must not be published; names every check it failed
+    ├── RefusedError    a model that is worse than the one in production; nothing was published
+    ├── MachineError    a full disk, a lost peer: the machine's trouble, worth another try
+    └── Interrupted     told to stop; the same command continues
 """
+
+import errno
 
 from radar.errors import SnowmodeError
 
@@ -19,3 +24,21 @@ class RecipeError(TrainingError):
 
 class GateError(TrainingError):
     """A model that must not be published."""
+
+
+class RefusedError(TrainingError):
+    """A model that is worse than the one in production."""
+
+
+class MachineError(TrainingError):
+    """Trouble of the machine, not of settings or input: the same command may succeed later."""
+
+
+class Interrupted(TrainingError):
+    """The run was told to stop, by Ctrl-C or SIGTERM, and can be continued."""
+
+
+OF_THE_MACHINE = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ESTALE, errno.ETIMEDOUT}
+)
+"""Numbers of an OSError that another try may cure."""

@@ -7,6 +7,14 @@ from typing import Annotated, NoReturn
 
 import typer
 
+# 74 and 75 are EX_IOERR and EX_TEMPFAIL of sysexits.h.
+REFUSED, WRONG, SERVER, MACHINE, INTERRUPTED = 1, 2, 3, 74, 75
+EXIT_CODES = (
+    "Exit codes: 0 done; 1 the release gate or the model in production stood against it, nothing was published; "
+    "2 wrong settings or input: another try ends the same; 3 the model server; 74 the machine (full disk, lost peer): "
+    "try again; 75 interrupted: the same command continues."
+)
+
 Server = Annotated[
     str,
     typer.Option(
@@ -31,8 +39,25 @@ def say(text: str) -> None:
 
 def fail(error: Exception) -> NoReturn:
     """Shows an error as its text alone, and leaves with the code that belongs to its kind."""
-    from serving.protocol.errors import ServingError
-    from training.errors import GateError
+    say(str(error) if exit_code(error) == INTERRUPTED else f"Error: {error}")
+    raise typer.Exit(exit_code(error))
 
-    say(f"Error: {error}")
-    raise typer.Exit(3 if isinstance(error, ServingError) else 1 if isinstance(error, GateError) else 2)
+
+def exit_code(error: Exception) -> int:
+    """Gives the exit code of an error; a Kubernetes Job's podFailurePolicy tells by it whether to try again."""
+    from serving.protocol.errors import ServingError
+    from training.errors import OF_THE_MACHINE, GateError, Interrupted, MachineError, RefusedError
+
+    if isinstance(error, GateError | RefusedError):
+        return REFUSED
+    if isinstance(error, ServingError):
+        return SERVER
+    if isinstance(error, Interrupted):
+        return INTERRUPTED
+    # What another error was raised from tells its kind: a TrainingError that names a file may stem from a full disk.
+    chain = [link for link in (error, error.__cause__) if link is not None]
+    if any(isinstance(link, MachineError | MemoryError) for link in chain):
+        return MACHINE
+    if any(isinstance(link, OSError) and link.errno in OF_THE_MACHINE for link in chain):
+        return MACHINE
+    return WRONG
