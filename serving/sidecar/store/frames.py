@@ -200,7 +200,7 @@ def read_series(connection: Connection, of: Series) -> tuple[ModeSeries, NDArray
         select(*columns).where(predictions.c.series_id == of.id).order_by(predictions.c.time, predictions.c.frame_id)
     )
     # The driver's own rows: SQLAlchemy's would cost twice the time of the query.
-    rows = connection.execute(statement).cursor.fetchall()  # type: ignore[union-attr]
+    rows = connection.execute(statement).cursor.fetchall()
     if not rows:
         empty = np.empty(0, np.int64)
         shape = (0, len(of.codes))

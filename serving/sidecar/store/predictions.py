@@ -135,7 +135,7 @@ def _correct_frames(connection: Connection, ids: dict[str, int], records: Sequen
             if {name for name, value in _said_of_frame(one).items() if value} == told
         ]
         if rows:
-            values = {name: bindparam(f"new_{name}") for name in told}
+            values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in told}
             connection.execute(update(frames).where(frames.c.id == bindparam("frame")).values(values), rows)
 
 

@@ -96,7 +96,7 @@ def withdraw_review(connection: Connection, review_id: int) -> Review:
     )
     if not connection.execute(statement).rowcount:
         raise Conflict(f"Review {review_id} of {review.season}/{review.frame} is withdrawn already")
-    season_id = connection.scalar(select(frames.c.season_id).where(frames.c.id == review.frame_id))
+    season_id = connection.scalars(select(frames.c.season_id).where(frames.c.id == review.frame_id)).one()
     _count_changes(connection, {season_id})
     return find_review(connection, review_id)
 
