@@ -34,7 +34,7 @@ class MachineError(TrainingError):
     """Trouble of the machine, not of settings or input: the same command may succeed later."""
 
 
-class Interrupted(TrainingError):
+class Interrupted(TrainingError):  # noqa: N818  # no error: somebody asked for it
     """The run was told to stop, by Ctrl-C or SIGTERM, and can be continued."""
 
 

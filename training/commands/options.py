@@ -11,8 +11,8 @@ import typer
 REFUSED, WRONG, SERVER, MACHINE, INTERRUPTED = 1, 2, 3, 74, 75
 EXIT_CODES = (
     "Exit codes: 0 done; 1 the release gate or the model in production stood against it, nothing was published; "
-    "2 wrong settings or input: another try ends the same; 3 the model server; 74 the machine (full disk, lost peer): "
-    "try again; 75 interrupted: the same command continues."
+    "2 wrong settings or input: another try ends the same; 3 the model server; 74 the machine (full disk, lost "
+    "peer): try again; 75 interrupted: the same command continues."
 )
 
 Server = Annotated[
