@@ -14,9 +14,10 @@ import netCDF4
 import numpy as np
 
 from client.explain_records import BLOCK_BYTES, Maps, Records
-from client.netcdf import add_modes, add_time, creating, seconds_of, set_attributes, text_of
+from client.netcdf import seconds_of, set_attributes
 from client.rows import read_results
 from client.runs import Record
+from radar.netcdf import add_modes, add_time, creating, text_of
 from serving.protocol.contract import GRADCAM
 
 _CHUNK = 64  # frames compressed at a time

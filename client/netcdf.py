@@ -8,14 +8,11 @@ nothing says where the pixels of a PNG lie.
 from __future__ import annotations
 
 import json
-import os
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import netCDF4
 import numpy as np
@@ -24,10 +21,9 @@ from numpy.typing import NDArray
 from client.errors import ConfigError
 from client.rows import Row, read_results
 from client.runs import Record, read_record, record_file
-from radar import durable
+from radar.netcdf import add_modes, add_time, creating, text_of
 from radar.seasons import find_gaps, format_utc
 
-TIME_UNITS = "seconds since 1970-01-01 00:00:00"
 CLASSIFIED, FAILED, MISSING = range(3)
 STATUS = ("classified", "could_not_be_classified", "frame_missing")
 _LONGEST_GAP = timedelta(days=366)  # a date with a wrong century must not cost millions of missing moments
@@ -174,17 +170,6 @@ def _fill(data: netCDF4.Dataset, table: Table, order: NDArray[np.intp], record: 
     entropy[:] = np.array(table.entropies, np.float32)[order]
 
 
-@contextmanager
-def creating(path: Path) -> Iterator[netCDF4.Dataset]:
-    """Gives a new data set that takes the file's place, whole or not at all; raises OSError if it cannot."""
-    with durable.replacing(path) as temporary:
-        try:
-            with netCDF4.Dataset(os.fspath(temporary), "w", format="NETCDF4") as data:
-                yield data
-        except RuntimeError as error:  # how the library tells of a full disk
-            raise OSError(None, str(error), os.fspath(path)) from error
-
-
 def set_attributes(data: netCDF4.Dataset, title: str, record: Record | None, codes: Sequence[str]) -> None:
     """Says what the data are, where they come from and how they were made."""
     data.Conventions = "CF-1.8"
@@ -211,25 +196,6 @@ def set_attributes(data: netCDF4.Dataset, title: str, record: Record | None, cod
         data.caveats = " ".join(card.caveats)
 
 
-def add_modes(data: netCDF4.Dataset, codes: Sequence[str]) -> None:
-    """Adds the dimension ``mode`` and its coordinate, the codes."""
-    data.createDimension("mode", len(codes))
-    mode = data.createVariable("mode", str, ("mode",))
-    mode.long_name = "code of the snowfall mode"
-    mode[:] = np.array(codes, object)
-
-
-def add_time(data: netCDF4.Dataset, dimension: str) -> Any:
-    """Adds the variable ``time`` to a dimension and gives it."""
-    fill = None if dimension == "time" else netCDF4.default_fillvals["f8"]
-    time = data.createVariable("time", "f8", (dimension,), zlib=True, fill_value=fill)
-    time.standard_name, time.units, time.calendar = "time", TIME_UNITS, "standard"
-    time.long_name = "end of the interval that the frame stands for, UTC"
-    if dimension == "time":
-        time.axis = "T"
-    return time
-
-
 def record_of(results: Path) -> Record | None:
     """Reads the record of a result file; None if there is none that can be read."""
     try:
@@ -241,11 +207,6 @@ def record_of(results: Path) -> Record | None:
 def seconds_of(row: Row) -> int | None:
     """Gives a row's time in seconds since 1970; None if it has none."""
     return int(datetime.fromisoformat(row.time_utc).timestamp()) if row.time_utc else None
-
-
-def text_of(text: str) -> str:
-    r"""Gives a text that is text: bytes of a name that are no UTF-8 become ``\xe9``."""
-    return os.fsencode(text).decode("utf-8", "backslashreplace")
 
 
 def _meanings(codes: tuple[str, ...], record: Record | None) -> tuple[str, ...]:

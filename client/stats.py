@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -13,23 +13,12 @@ import numpy as np
 from client.errors import ConfigError
 from client.rows import Row, read_results
 from client.runs import Record, read_record, record_file
-from radar.event_statistics import Durations, EventRecord, find_durations, record_events
-from radar.events import LONGEST_GAP, Times, as_datetimes, as_times, find_events
-from radar.modes import colors_for
+from radar.events import LONGEST_GAP, as_times
+from radar.season_statistics import SeasonStatistics, count_season
 from radar.seasons import find_zone, season_year
-from radar.statistics import (
-    ModeSeries,
-    Table,
-    Transitions,
-    find_cadence,
-    find_transitions,
-    missing_times,
-    tabulate,
-    without_repeats,
-)
+from radar.statistics import ModeSeries
 
 RESULTS_SUFFIX = ".csv"
-ANY_CADENCE = timedelta(minutes=10)  # of a season of one frame, where it makes no difference
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,66 +38,7 @@ class Options:
     winters: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Season:
-    """Everything that is counted of one season.
-
-    Attributes:
-        name: Of the result file, or of the winter: ``2015/16``.
-        versions: Of the models that answered.
-        series: The frames, in the order of time, each time once.
-        cadence: Between frames.
-        missing: Times of missing frames between the first and the last.
-        repeated: Frames left out, as another one has their time.
-        untimed: Frames left out, as they have no time.
-        zone: Whose months, days and hours are counted.
-        month: By month of the zone.
-        day: By day of the zone.
-        hour: By hour of the zone.
-        hour_utc: By hour, UTC.
-        transitions: From frame to frame.
-        events: In the order of their start.
-        durations: By mode.
-        colors: ``#RRGGBB`` by mode, as the model says.
-        synthetic: Whether the model learned from synthetic frames.
-    """
-
-    name: str
-    versions: tuple[int, ...]
-    series: ModeSeries
-    cadence: timedelta
-    missing: Times
-    repeated: int
-    untimed: int
-    zone: str
-    month: Table
-    day: Table
-    hour: Table
-    hour_utc: Table
-    transitions: Transitions
-    events: list[EventRecord]
-    durations: list[Durations]
-    colors: Mapping[str, str]
-    synthetic: bool
-
-    @property
-    def codes(self) -> tuple[str, ...]:
-        """Codes of the modes."""
-        return self.series.codes
-
-    @property
-    def total(self) -> Table:
-        """The season as a whole."""
-        return self.month.total()
-
-    @property
-    def span(self) -> tuple[datetime, datetime]:
-        """Times of the first and the last frame, UTC."""
-        first, last = as_datetimes(self.series.times[[0, -1]])
-        return first, last
-
-
-def count_seasons(results: Sequence[Path], options: Options) -> list[Season]:
+def count_seasons(results: Sequence[Path], options: Options) -> list[SeasonStatistics]:
     """Reads result files and counts them.
 
     Args:
@@ -147,8 +77,9 @@ def count_seasons(results: Sequence[Path], options: Options) -> list[Season]:
     return [_count(name, rows, codes, of_season, options) for name, (rows, of_season) in seasons.items()]
 
 
-def _count(name: str, rows: Sequence[Row], codes: tuple[str, ...], records: list[Record], options: Options) -> Season:
-    zone = find_zone(options.zone)
+def _count(
+    name: str, rows: Sequence[Row], codes: tuple[str, ...], records: list[Record], options: Options
+) -> SeasonStatistics:
     blank = (float("nan"),) * len(codes)
     series = ModeSeries(
         codes,
@@ -157,32 +88,17 @@ def _count(name: str, rows: Sequence[Row], codes: tuple[str, ...], records: list
         np.array([row.probabilities or blank for row in rows], np.float64),
         np.array([row.accepted for row in rows], bool),
     )
-    untimed = int(np.isnat(series.times).sum())
-    series, repeated = without_repeats(series)
     said = {record.cadence_minutes for record in records if record.cadence_minutes}
     told = timedelta(minutes=said.pop()) if len(said) == 1 else None
-    cadence = options.cadence or told or (find_cadence(series.times) if len(series.times) > 1 else ANY_CADENCE)
     cards = [record.card for record in records if record.card is not None and record.card.codes == codes]
-    colors = {mode.code: mode.color for mode in cards[0].modes} if cards else colors_for(codes)
-    missing = missing_times(series.times, cadence)
-    events, event_of_frame = find_events(series.modes, series.times, longest_gap=options.longest_gap)
-    return Season(
-        name=name,
+    return count_season(
+        name,
+        series,
         versions=tuple(sorted({row.model_version for row in rows})),
-        series=series,
-        cadence=cadence,
-        missing=missing,
-        repeated=repeated,
-        untimed=untimed,
+        cadence=options.cadence or told,
+        longest_gap=options.longest_gap,
         zone=options.zone,
-        month=tabulate(series, "month", missing=missing, zone=zone),
-        day=tabulate(series, "day", missing=missing, zone=zone),
-        hour=tabulate(series, "hour", missing=missing, zone=zone),
-        hour_utc=tabulate(series, "hour", missing=missing, zone=UTC),
-        transitions=find_transitions(series, cadence),
-        events=record_events(events, event_of_frame, series),
-        durations=find_durations(events, len(codes)),
-        colors=colors,
+        colors={mode.code: mode.color for mode in cards[0].modes} if cards else None,
         synthetic=any(card.synthetic for card in cards),
     )
 

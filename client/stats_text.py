@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from math import isnan
 
-from client.stats import Season
 from radar.event_statistics import QUANTILES
+from radar.season_statistics import SeasonStatistics
 from radar.statistics import Table
 from radar.verification.report_text import columns
 
@@ -16,7 +16,7 @@ Rows = list[list[str]]
 SYNTHETIC = "The model learned from synthetic frames: this shows that the machinery works, not what the winter was."
 
 
-def as_text(seasons: Sequence[Season]) -> str:
+def as_text(seasons: Sequence[SeasonStatistics]) -> str:
     """Writes seasons one after the other, and what they have in common side by side."""
     blocks = [block for season in seasons for block in _season(season)]
     if len(seasons) > 1:
@@ -24,7 +24,7 @@ def as_text(seasons: Sequence[Season]) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def _season(season: Season) -> Iterator[str]:
+def _season(season: SeasonStatistics) -> Iterator[str]:
     title = f"{season.name}, model {', '.join(map(str, season.versions))}"
     yield "\n".join([title, "=" * len(title), *_facts(season)])
     yield "By mode\n" + _columns(_modes(season))
@@ -37,7 +37,7 @@ def _season(season: Season) -> Iterator[str]:
     yield f"The longest events of {len(season.events):,}, UTC\n" + _columns(_longest(season))
 
 
-def _facts(season: Season) -> Iterator[str]:
+def _facts(season: SeasonStatistics) -> Iterator[str]:
     total, (first, last) = season.total, season.span
     minutes = season.cadence / timedelta(minutes=1)
     yield f"{int(total.classified[0]):,} frames classified, {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC"
@@ -56,7 +56,7 @@ def _facts(season: Season) -> Iterator[str]:
         yield SYNTHETIC
 
 
-def _modes(season: Season) -> Rows:
+def _modes(season: SeasonStatistics) -> Rows:
     header = ["mode", "frames", "share", "mean p", "accepted", "events", "hours"]
     rows = [[*header, *(f"p{round(100 * q)}" for q in QUANTILES), "longest"]]
     total = season.total
@@ -83,7 +83,7 @@ def _groups(table: Table, codes: Sequence[str]) -> Rows:
     return rows
 
 
-def _transitions(season: Season) -> Rows:
+def _transitions(season: SeasonStatistics) -> Rows:
     rows = [["", *season.codes, "pairs"]]
     for k, code in enumerate(season.codes):
         shares = [share(float(value)) for value in season.transitions.shares[k]]
@@ -91,7 +91,7 @@ def _transitions(season: Season) -> Rows:
     return rows
 
 
-def _longest(season: Season) -> Rows:
+def _longest(season: SeasonStatistics) -> Rows:
     rows = [["mode", "start", "end", "hours", "frames", "peak p"]]
     for record in sorted(season.events, key=lambda record: -record.event.duration)[:LONGEST_SHOWN]:
         event = record.event
@@ -101,7 +101,7 @@ def _longest(season: Season) -> Rows:
     return rows
 
 
-def _side_by_side(seasons: Sequence[Season]) -> Iterator[str]:
+def _side_by_side(seasons: Sequence[SeasonStatistics]) -> Iterator[str]:
     title = "Side by side"
     rows = [["share of frames", *(season.name for season in seasons)]]
     for k, code in enumerate(seasons[0].codes):

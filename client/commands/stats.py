@@ -68,9 +68,10 @@ def stats(
 
     from client.errors import ConfigError, OutputError
     from client.stats import Options, count_seasons
-    from client.stats_files import as_dict, write_files
+    from client.stats_files import file_part, write_files
     from client.stats_text import as_text
     from radar.errors import SnowmodeError
+    from radar.season_tables import as_dict
 
     with_netcdf = importlib.util.find_spec("netCDF4") is not None
     written: list[Path] = []
@@ -88,9 +89,11 @@ def stats(
             if out is not None:
                 written += write_files(seasons, out)
                 if with_netcdf:
-                    from client.stats_netcdf import write_netcdf
+                    from radar.season_netcdf import write_netcdf
 
-                    written += [write_netcdf(season, out) for season in seasons]
+                    for season in seasons:
+                        path = out / f"season_{file_part(season.name)}.nc"
+                        written.append(write_netcdf(season, path, history="client stats"))
         except OSError as error:
             raise OutputError(f"--out {out}: cannot be written: {error.strerror or error}") from error
     except SnowmodeError as error:

@@ -11,24 +11,24 @@ import netCDF4
 import numpy as np
 from numpy.typing import ArrayLike
 
-from client.netcdf import TIME_UNITS, add_modes, creating
-from client.stats import Season
-from client.stats_files import file_part
 from radar.event_statistics import QUANTILES
 from radar.events import as_times
+from radar.netcdf import TIME_UNITS, add_modes, creating
+from radar.season_statistics import SeasonStatistics
 from radar.seasons import format_utc
 from radar.statistics import Table
 
 
-def write_netcdf(season: Season, folder: Path) -> Path:
+def write_netcdf(season: SeasonStatistics, path: Path, *, history: str) -> Path:
     """Writes the tables of a season.
 
     Shares and durations that do not exist are missing values. Months, days and hours are those of the zone in the
     attribute `zone`.
 
     Args:
-        season: As `client.stats.count_seasons` gives it.
-        folder: Where to.
+        season: As `radar.season_statistics.count_season` gives it.
+        path: The file.
+        history: What made it, such as a command line.
 
     Returns:
         The file written.
@@ -36,13 +36,12 @@ def write_netcdf(season: Season, folder: Path) -> Path:
     Raises:
         OSError: It cannot be written.
     """
-    path = folder / f"season_{file_part(season.name)}.nc"
     first, last = season.span
     with creating(path) as data:
         data.Conventions = "CF-1.8"
         data.title = f"Seasonal statistics of snowfall modes, {season.name}"
         data.source = f"model version {', '.join(map(str, season.versions))}"
-        data.history = f"{format_utc(datetime.now(UTC))} client stats"
+        data.history = f"{format_utc(datetime.now(UTC))} {history}"
         data.zone = season.zone
         data.time_coverage_start, data.time_coverage_end = format_utc(first), format_utc(last)
         data.time_coverage_resolution = f"PT{round(season.cadence.total_seconds())}S"
@@ -82,7 +81,7 @@ def _add_groups(data: netCDF4.Dataset, name: str, unit: str, table: Table, zone:
     _add(data, f"missing_by_{name}", (name,), table.missing, "frames that should be there and are not", kind="i4")
 
 
-def _add_events(data: netCDF4.Dataset, season: Season) -> None:
+def _add_events(data: netCDF4.Dataset, season: SeasonStatistics) -> None:
     data.createDimension("event", len(season.events))
     events = [record.event for record in season.events]
     mode = _add(data, "event_mode", ("event",), [event.mode for event in events], "mode of the event", "", kind="i1")
@@ -110,7 +109,7 @@ def _add_events(data: netCDF4.Dataset, season: Season) -> None:
         _add(data, name, ("event",), values, what)
 
 
-def _add_durations(data: netCDF4.Dataset, season: Season) -> None:
+def _add_durations(data: netCDF4.Dataset, season: SeasonStatistics) -> None:
     data.createDimension("quantile", len(QUANTILES))
     _add(data, "quantile", ("quantile",), QUANTILES, "quantile of the durations of events")
     found = season.durations
@@ -121,7 +120,7 @@ def _add_durations(data: netCDF4.Dataset, season: Season) -> None:
     _add(data, "events", ("mode",), [d.events for d in found], "events of the mode", kind="i4")
 
 
-def _add_transitions(data: netCDF4.Dataset, season: Season) -> None:
+def _add_transitions(data: netCDF4.Dataset, season: SeasonStatistics) -> None:
     data.createDimension("later_mode", len(season.codes))
     later = data.createVariable("later_mode", str, ("later_mode",))
     later.long_name = "code of the mode of the next frame"
