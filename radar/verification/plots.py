@@ -51,17 +51,22 @@ def style() -> Iterator[None]:
         yield
 
 
-def confusion(counts: NDArray[np.integer], codes: tuple[str, ...], *, title: str, note: str = "") -> Figure:
-    """Draws a contingency table: counts, and shares of each row as shades.
+def confusion(
+    counts: NDArray[np.integer], codes: tuple[str, ...], *, title: str, note: str = "", of: str = "observed"
+) -> Figure:
+    """Draws a contingency table: counts, and shares of each row or column as shades.
 
     Args:
         counts: Rows observed, columns predicted, shape (K, K).
         codes: Codes of the modes.
         title: Which frames were scored.
         note: For the foot of the figure.
+        of: ``observed``: shares of each row, on the diagonal the POD; ``predicted``: of each column, the success
+            ratio.
     """
-    rows = counts.sum(axis=1, keepdims=True)
-    shares = np.divide(counts, rows, out=np.zeros(counts.shape), where=rows > 0)
+    rows, columns = counts.sum(axis=1, keepdims=True), counts.sum(axis=0, keepdims=True)
+    whole = rows if of == "observed" else columns
+    shares = np.divide(counts, whole, out=np.zeros(counts.shape), where=whole > 0)
     with style():
         figure = Figure(figsize=(5.2, 4.8), layout="constrained")
         axes = figure.subplots()
@@ -69,7 +74,7 @@ def confusion(counts: NDArray[np.integer], codes: tuple[str, ...], *, title: str
         for i, j in np.ndindex(*counts.shape):
             color = "white" if shares[i, j] > 0.55 else "black"
             axes.text(j, i, f"{counts[i, j]:,}\n{shares[i, j]:.0%}", ha="center", va="center", color=color)
-        axes.set_xticks(range(len(counts)), codes)
+        axes.set_xticks(range(len(counts)), [f"{c}\nn={n:,}" for c, n in zip(codes, columns[0], strict=True)])
         axes.set_yticks(range(len(counts)), [f"{c}\nn={n:,}" for c, n in zip(codes, rows[:, 0], strict=True)])
         axes.set(xlabel="predicted", ylabel="observed")
         axes.tick_params(length=0)
@@ -79,7 +84,7 @@ def confusion(counts: NDArray[np.integer], codes: tuple[str, ...], *, title: str
         accuracy = np.trace(counts) / max(frames, 1)
         _title(figure, "Confusion matrix", title, note)
         axes.set_title(
-            f"{frames:,} frames, accuracy {accuracy:.3f}; per cent of the observed mode", loc="left", fontsize=8.5
+            f"{frames:,} frames, accuracy {accuracy:.3f}; per cent of the {of} mode", loc="left", fontsize=8.5
         )
     return figure
 

@@ -83,11 +83,18 @@ def test_a_confusion_matrix_shows_counts_and_shares_of_the_observed_mode() -> No
     cells = {(int(text.get_position()[1]), int(text.get_position()[0])): text.get_text() for text in axes.texts}
     assert cells == {(0, 0): "1,500\n75%", (0, 1): "500\n25%", (1, 0): "0\n0%", (1, 1): "0\n0%"}
     assert [label.get_text() for label in axes.get_yticklabels()] == ["A\nn=2,000", "B\nn=0"]
-    assert [label.get_text() for label in axes.get_xticklabels()] == ["A", "B"]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["A\nn=1,500", "B\nn=500"]
     assert (axes.get_ylabel(), axes.get_xlabel()) == ("observed", "predicted")
     shown = texts(figure)
     assert "2,000 frames, accuracy 0.750; per cent of the observed mode" in shown
     assert "mind" in shown
+
+
+def test_a_confusion_matrix_of_what_was_predicted_shows_shares_of_columns() -> None:
+    figure = confusion(np.array([[30, 10], [10, 0]]), ("A", "B"), title="t", of="predicted")
+    (axes,) = figure.axes
+    assert [text.get_text() for text in axes.texts] == ["30\n75%", "10\n100%", "10\n25%", "0\n0%"]
+    assert "50 frames, accuracy 0.600; per cent of the predicted mode" in texts(figure)
 
 
 def test_the_numbers_of_a_confusion_matrix_can_be_read_on_their_shade() -> None:
