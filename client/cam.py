@@ -21,7 +21,6 @@ from client.cam_pictures import Kind, Painter, Scale, picture_name
 from client.classify_folder import stopping
 from client.display import Bar, Display
 from client.errors import Interrupted, OutputError
-from client.pipeline import Classifier, Prediction
 from client.sources import Source
 from radar import jma
 from radar.errors import FrameError
@@ -30,6 +29,7 @@ from serving.protocol.contract import GRADCAM
 from serving.protocol.embedded import PREFIX as EMBEDDED
 from serving.protocol.embedded import server_at
 from serving.protocol.errors import ServingError
+from serving.protocol.pipeline import Classifier, Prediction
 from serving.protocol.priority import Priority
 
 NUMBERS = "heat_maps.npz"

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from client.explain_records import Records
-from client.pipeline import Prediction
 from radar import durable
 from serving.protocol.contract import ModelCard
+from serving.protocol.pipeline import Prediction
 
 
 class Numbers:

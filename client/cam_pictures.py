@@ -10,12 +10,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from client.pipeline import Prediction
 from radar import durable, frames, jma
 from radar.frames import Box, FrameRule, Picture
 from radar.heat_map_pictures import ModeFace, fit, panel, single
 from radar.heat_maps import has_echo
 from serving.protocol.contract import GRADCAM, ModelCard
+from serving.protocol.pipeline import Prediction
 
 # Unfiltered is twice as fast for these pictures, and no larger; OpenCV before 4.11 cannot be told.
 _PNG = [cv2.IMWRITE_PNG_COMPRESSION, 1]

@@ -17,7 +17,6 @@ from client.display import Display
 from client.errors import Interrupted
 from client.explain import MapsFile
 from client.formats import NETCDF, write_formats
-from client.pipeline import REFUSED, Classifier, Prediction
 from client.results import ResultFile
 from client.rows import columns_for, read_results
 from client.runs import Record, RunIdentity
@@ -29,6 +28,7 @@ from radar.errors import FrameError
 from radar.seasons import format_utc
 from serving.protocol.connection import Connection, ServedModel
 from serving.protocol.errors import ServerUnavailable, ServingError
+from serving.protocol.pipeline import REFUSED, Classifier, Prediction
 
 
 def classify_folder(

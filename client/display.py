@@ -22,8 +22,8 @@ from rich.progress import Progress as RichProgress
 from rich.text import Text
 
 from client.display_tables import agreement_table, mode_table, seasons_table
-from client.pipeline import Progress
 from radar.seasons import Gap
+from serving.protocol.pipeline import Progress
 
 if TYPE_CHECKING:
     from client.classify_job import Outcome, Summary

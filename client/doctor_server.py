@@ -7,11 +7,11 @@ import time
 import numpy as np
 
 from client.doctor_finding import Finding, failure, ok, warning
-from client.pipeline import BATCH_BYTES, MAX_BATCH
 from serving.protocol import contract
 from serving.protocol.connection import Connection, ServedModel
 from serving.protocol.errors import ContractError, RequestRefused, ServerError, ServerUnavailable, ServingError
 from serving.protocol.inventory import AVAILABLE, END, Inventory
+from serving.protocol.pipeline import BATCH_BYTES, MAX_BATCH
 from serving.protocol.tensors import type_name
 
 _HEALTH_FLAG = "Give it --enable_grpc_healthcheck_service=true, so that probes and load balancers can ask."

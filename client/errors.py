@@ -1,13 +1,16 @@
 """What can go wrong in the client.
 
 SnowmodeError
+├── Interrupted         the user asked to stop; resumable (of `serving.protocol.errors`)
 └── ClientError
     ├── ConfigError     wrong settings; nothing was started
-    ├── OutputError     results cannot be written; what was written before stays and is resumed from
-    └── Interrupted     the user asked to stop; resumable
+    └── OutputError     results cannot be written; what was written before stays and is resumed from
 """
 
 from radar.errors import SnowmodeError
+from serving.protocol.errors import Interrupted
+
+__all__ = ["ClientError", "ConfigError", "Interrupted", "OutputError"]
 
 
 class ClientError(SnowmodeError):
@@ -20,7 +23,3 @@ class ConfigError(ClientError):
 
 class OutputError(ClientError):
     """Results cannot be written; what was written before stays and is resumed from."""
-
-
-class Interrupted(ClientError):  # noqa: N818
-    """The user asked to stop; the run can be resumed."""

@@ -15,10 +15,10 @@ import numpy as np
 from client import explain_npz
 from client.errors import OutputError
 from client.explain_records import Records
-from client.pipeline import Prediction
 from client.runs import Record
 from radar.durable import sync
 from serving.protocol.contract import GRADCAM, HIRESCAM, ModelCard
+from serving.protocol.pipeline import Prediction
 
 KINDS: dict[str, tuple[str, ...]] = {"gradcam": (GRADCAM,), "hirescam": (HIRESCAM,), "both": (GRADCAM, HIRESCAM)}
 """What the user may ask for, and the outputs of the model that it stands for."""

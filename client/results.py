@@ -20,10 +20,10 @@ from typing import BinaryIO, Self
 import numpy as np
 
 from client.errors import ConfigError, OutputError
-from client.pipeline import Prediction
 from client.rows import parse_row, read_codes, read_results
 from client.runs import Record, RunIdentity, read_record, record_file, write_record
 from radar import durable
+from serving.protocol.pipeline import Prediction
 
 SYNC_SECONDS = 5.0  # how much work a power failure may cost
 

@@ -10,10 +10,10 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from client.pipeline import Prediction
 from radar import jma
 from radar.errors import SeasonError
 from radar.seasons import Gap, TimeRule, find_gaps, format_utc
+from serving.protocol.pipeline import Prediction
 
 FAILURES_KEPT = 1000
 

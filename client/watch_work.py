@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 
 from client.errors import Interrupted
-from client.pipeline import REFUSED, Classifier, Prediction
 from client.rows import Row
 from client.sources import Source
 from client.watch_folder import Arrival
@@ -24,6 +23,7 @@ from radar.frames import FrameRule, Picture
 from radar.seasons import format_utc
 from serving.protocol.connection import Connection, ServedModel
 from serving.protocol.errors import ServerError, ServerUnavailable
+from serving.protocol.pipeline import REFUSED, Classifier, Prediction
 
 _ASK_SECONDS = 60.0  # how often the server is asked whether it has a new version
 _PATIENCE = 2.0  # with a server that is away; the loop has more of it

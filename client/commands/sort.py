@@ -89,9 +89,9 @@ def sort(
     """
     from client.display import Display
     from client.errors import ConfigError
-    from client.pipeline import Progress
     from client.sort import By, How, Job, carry_out, make_plan
     from radar.errors import SnowmodeError
+    from serving.protocol.pipeline import Progress
 
     display = Display()
     try:

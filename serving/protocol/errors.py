@@ -1,6 +1,7 @@
 """What can go wrong between the two ends of the model server.
 
 SnowmodeError
+├── Interrupted                  a run was asked to stop; it can be resumed
 └── ServingError                 anything about the model server
     ├── ServerError              no answer, or an answer that says no; carries the gRPC code
     │   ├── ServerUnavailable    worth another try later: down, overloaded, too slow
@@ -12,6 +13,10 @@ SnowmodeError
 from __future__ import annotations
 
 from radar.errors import SnowmodeError
+
+
+class Interrupted(SnowmodeError):  # noqa: N818  (nothing failed: somebody asked for it)
+    """A run was asked to stop; it can be resumed."""
 
 
 class ServingError(SnowmodeError):

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from client.pipeline import Prediction
 from client.results import ResultFile, RunIdentity
 from client.rows import columns_for
 from radar.seasons import format_utc
 from radar.verification import caveats
 from radar.verification.report_files import FIGURES_HINT
+from serving.protocol.pipeline import Prediction
 from tests.absent import WITHOUT_REPORT_EXTRA
 from tests.client.command import client
 from tests.conftest import write_frames

@@ -14,10 +14,10 @@ import pytest
 
 from client.errors import OutputError
 from client.explain import MapsFile
-from client.pipeline import Prediction
 from radar import frames
 from serving.protocol.connection import Connection
 from serving.protocol.contract import EXPLAIN, GRADCAM, HIRESCAM
+from serving.protocol.pipeline import Prediction
 from tests.client.command import client, rows_of
 from tests.client.test_resume import started
 from tests.conftest import write_frames

@@ -11,10 +11,10 @@ import pytest
 from client.errors import ConfigError
 from client.formats import check_formats
 from client.netcdf import write
-from client.pipeline import Prediction
 from client.results import ResultFile
 from client.rows import columns_for
 from client.runs import Record, RunIdentity, record_file
+from serving.protocol.pipeline import Prediction
 from tests.serving.stand_in import CARD
 
 xarray = pytest.importorskip("xarray")

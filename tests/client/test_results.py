@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from client.errors import ConfigError
-from client.pipeline import Prediction
 from client.results import ResultFile, RunIdentity
 from client.rows import columns_for, read_results
 from client.tally import Tally
+from serving.protocol.pipeline import Prediction
 
 CODES = ("A", "B")
 IDENTITY = RunIdentity("/frames", "snowmode", 7, columns_for(CODES), 0.6)

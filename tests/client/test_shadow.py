@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 
 from client.errors import ConfigError
-from client.pipeline import Prediction
 from client.results import ResultFile
 from client.rows import columns_for
 from client.runs import RunIdentity
 from client.shadow import compare
+from serving.protocol.pipeline import Prediction
 from tests.benchmarks.material import publish_fresh
 from tests.client.command import client, rows_of
 from tests.conftest import write_frames

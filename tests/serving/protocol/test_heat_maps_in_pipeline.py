@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from client.pipeline import ANSWER_BYTES, Classifier
 from radar import frames
 from radar.errors import FrameError
 from radar.frames import FrameRule, Picture
 from serving.protocol.connection import Connection
 from serving.protocol.contract import EXPLAIN, GRADCAM, HIRESCAM, PROBABILITIES, HeatMapEntry
+from serving.protocol.pipeline import ANSWER_BYTES, Classifier
 from tests.conftest import write_frames
 from tests.serving.stand_in import CARD
 

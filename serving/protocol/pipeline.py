@@ -22,14 +22,13 @@ from pathlib import Path
 
 import numpy as np
 
-from client.batches import Batch, Cut, Part, Prediction
-from client.errors import Interrupted
 from radar import frames
 from radar.errors import FrameError
 from radar.frames import FrameRule, Picture
+from serving.protocol.batches import Batch, Cut, Part, Prediction
 from serving.protocol.connection import Arrays, Connection
 from serving.protocol.contract import CLASSIFY, EXPLAIN, GRADCAM, HIRESCAM, PROBABILITIES, ModelCard
-from serving.protocol.errors import ContractError, RequestRefused, ServerUnavailable
+from serving.protocol.errors import ContractError, Interrupted, RequestRefused, ServerUnavailable
 
 __all__ = ["REFUSED", "Classifier", "Prediction", "Progress"]
 

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from client import pipeline
 from client.errors import Interrupted
-from client.pipeline import Classifier, Prediction
 from radar import frames
+from serving.protocol import pipeline
 from serving.protocol.connection import Connection
 from serving.protocol.errors import ContractError, ServerError, ServerUnavailable
+from serving.protocol.pipeline import Classifier, Prediction
 from tests.conftest import write_frames
 from tests.serving.stand_in import CARD, Refuse, brightness, stand_in
 
