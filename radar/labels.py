@@ -13,6 +13,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 from radar.errors import LabelsError
@@ -72,7 +73,21 @@ def read_labels(
         if (before := first.setdefault(row["file"], line)) != line:
             raise LabelsError(f"{path}: lines {before} and {line}: {row['file']} is labelled twice")
     rows = [row for _, row in lines if row["label"] not in ignored]
-    unknown = sorted({row["label"] for row in rows} - set(codes))
-    if unknown:
-        raise LabelsError(f"{path}: expected the labels {', '.join(codes)}; received {', '.join(unknown[:5])}")
+    check_codes(path, [row["label"] for row in rows], codes)
     return [Label(row["file"], row["label"], row.get("event") or "", row.get("time_utc") or "") for row in rows]
+
+
+def check_codes(path: Path, labels: Collection[str], codes: Sequence[str]) -> None:
+    """Raises LabelsError if labels are not among the codes, with a guess at what was meant."""
+    unknown = sorted(set(labels) - set(codes))
+    if unknown:
+        guess = closest_code(unknown[0], codes)
+        hint = f"; did you mean {guess} for {unknown[0]}?" if guess else ""
+        raise LabelsError(f"{path}: expected the labels {', '.join(codes)}; received {', '.join(unknown[:5])}{hint}")
+
+
+def closest_code(word: str, codes: Sequence[str]) -> str:
+    """Gives the code that somebody may have meant, or an empty string."""
+    wanted = word.strip().upper()
+    same = [code for code in codes if code.upper() == wanted]
+    return same[0] if same else next(iter(get_close_matches(wanted, codes, n=1, cutoff=0.5)), "")

@@ -98,8 +98,9 @@ def fit(
     batches = _batches(images, classes, recipe, no_echo, seed)
     rate: Any = recipe.fit.learning_rate
     stopping = []
-    if recipe.fit.patience:
+    if recipe.fit.schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(rate, recipe.fit.epochs * steps, alpha=0.02)
+    if recipe.fit.patience:
         stopping = [
             keras.callbacks.EarlyStopping("val_loss", patience=recipe.fit.patience, restore_best_weights=True)
         ]

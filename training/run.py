@@ -10,14 +10,16 @@ import keras
 import numpy as np
 
 from radar.modes import SNOWFALL_MODES
-from radar.seasons import is_synthetic
 from serving.protocol import contract
 from serving.protocol.contract import InputEntry
-from training import architectures, publish
+from training import architectures, manifest, publish
 from training.finish import RunResult, finish
 from training.fit import fit
-from training.labelled import draw_per_mode, load_frames, manifest, read_labels, split
+from training.labelled import draw_per_mode
+from training.loading import load_frames
 from training.recipe import Recipe
+from training.sources import any_synthetic, read_labels
+from training.splits import TRAINING, VALIDATION, split
 
 
 def run(
@@ -55,26 +57,25 @@ def run(
     entry = InputEntry(**recipe.input.model_dump())
     size = {"height": entry.height, "width": entry.width}
     rule = entry.frame_rule()
-    labels = read_labels(folders, codes)
+    labels = read_labels(folders, codes, say=say)
     publish.check_writable(models / contract.MODEL_NAME, "--models")
     publish.check_writable(runs, "--runs")
     if recipe.data.per_mode:
         labels = draw_per_mode(labels, recipe.data.per_mode, seed)
     data = load_frames(labels, codes, rule, say)
-    held_out = split(data, by=recipe.data.split, share=recipe.data.validation_share, seed=seed)
-    events = data.events()
-    training = data.images[~held_out], data.classes[~held_out]
-    validation = data.take(held_out)
+    sides = split(data.labels, by=recipe.data.split, share=recipe.data.validation_share, seed=seed)
+    training = data.images[sides == TRAINING], data.classes[sides == TRAINING]
+    validation = data.take(sides == VALIDATION)
     say(
         f"{len(training[1]):,} training frames, {len(validation.labels):,} validation frames of "
-        f"{len(np.unique(events[held_out]))} events; split by {recipe.data.split}"
+        f"{len(np.unique(validation.events()))} events; split by {recipe.data.split}"
     )
 
     # Records, from the first minute on.
     folder = runs / f"{recipe.name}-{created:%Y%m%dT%H%M%S}"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "recipe.json").write_text(recipe.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    (folder / "manifest.csv").write_text(manifest(data, held_out), encoding="utf-8")
+    (folder / manifest.MANIFEST_FILE).write_text(manifest.text(data.labels, sides.tolist(), folder), encoding="utf-8")
 
     # Weights.
     network = architectures.build(recipe.architecture, **size, modes=len(codes))
@@ -102,6 +103,6 @@ def run(
         models=models,
         created=created,
         seed=seed,
-        synthetic=any(map(is_synthetic, folders)),
+        synthetic=any_synthetic(labels, folders),
         say=say,
     )

@@ -33,7 +33,7 @@ def test_recipes_are_listed_with_their_first_words():
         (["--recipe", "none"], "expected one of nakai2022, radar"),
         (["--set", "fit.epoch=5"], "fit.epoch: unknown key (received 5); did you mean fit.epochs?"),
         (["--set", "fit.epochs"], "expected key=value"),
-        ([], "labels.csv: expected labelled frames in a folder as `training synth` makes it"),
+        ([], "hse: expected a folder of labelled frames; it does not exist"),
     ],
 )
 def test_wrong_settings_and_missing_frames_end_with_2(tmp_path, words, message):

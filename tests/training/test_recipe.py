@@ -132,7 +132,7 @@ def test_an_override_below_a_value_is_refused():
         ("fit.epochs=0", r"fit\.epochs: .*greater than or equal to 1 \(received 0\)"),
         ("fit.learning_rate=nan", r"fit\.learning_rate: "),
         ("augment.rotation_degrees=nan", r"augment\.rotation_degrees: "),
-        ("data.split=season", r"data\.split: .*'event' or 'frame' \(received 'season'\)"),
+        ("data.split=seasons", r"data\.split: .*'frame' or 'manifest' \(received 'seasons'\)"),
         ("xyz=1", r"xyz: unknown key \(received 1\)$"),
         ("epochs=5", r"epochs: unknown key .*; did you mean fit\.epochs\?$"),
         ("data.validation_share=0.001", r"data\.validation_share: .*greater than or equal to 0\.05"),

@@ -94,8 +94,11 @@ def test_the_manifest_lists_each_frame_once_and_no_event_on_both_sides(done, win
     rows = list(csv.DictReader(text.splitlines()))
     with (winter / "labels.csv").open() as file:
         labels = {row["file"]: row for row in csv.DictReader(file)}
-    assert [row["file"] for row in rows] == list(labels)
-    assert all(row["label"] == labels[row["file"]]["label"] for row in rows)
+    names = [row["path"].rpartition("/")[2] for row in rows]
+    assert names == list(labels)
+    assert all(row["label"] == labels[name]["label"] for name, row in zip(names, rows, strict=True))
+    assert all((result.folder / row["path"]).samefile(winter / name) for name, row in zip(names, rows, strict=True))
+    assert rows[3]["sha256"] == hashlib.sha256((winter / names[3]).read_bytes()).hexdigest()
     sides = {side: {row["event"] for row in rows if row["split"] == side} for side in ("training", "validation")}
     assert not sides["training"] & sides["validation"]
     for side in sides:
@@ -125,7 +128,7 @@ def test_the_published_model_gives_the_scores_of_its_card(done, winter):
     rows = list(csv.DictReader((result.folder / "manifest.csv").read_text().splitlines()))
     rows = [row for row in rows if row["split"] == "validation"]
     rule = result.card.input.frame_rule()
-    images = np.stack([load(winter / row["file"], rule) for row in rows])
+    images = np.stack([load(result.folder / row["path"], rule) for row in rows])
     classes = np.array([result.card.codes.index(row["label"]) for row in rows])
     session = SessionModel(result.published)
     table = session.run(contract.CLASSIFY, {contract.IMAGES: images})[contract.PROBABILITIES]
@@ -147,7 +150,7 @@ def test_the_report_of_a_run_is_that_of_its_held_out_frames(done, winter):
     result, _ = done
     keys, sample = read_frames(result.folder / "validation.csv")
     rows = list(csv.DictReader((result.folder / "manifest.csv").read_text().splitlines()))
-    held_out = {row["file"]: row for row in rows if row["split"] == "validation"}
+    held_out = {row["path"].rpartition("/")[2]: row for row in rows if row["split"] == "validation"}
     assert {(winter.name, name) for name in held_out} == set(keys)
     assert [result.card.codes[k] for k in sample.observed] == [held_out[name]["label"] for _, name in keys]
     assert not np.isnat(sample.times).any()
