@@ -15,6 +15,7 @@ from radar.statistics import ModeSeries, missing_times, to_local
 
 DAY = 86_400
 WIDTH = 1152  # of the cells, about: eight pixels a frame at a 10-minute cadence
+LONGEST_DAYS = 1500  # four years are a picture of 9,000 rows; a date with a wrong century would be gigabytes
 ROW = 6  # pixels a day: 150 days are a picture of 900 rows
 LEFT, RIGHT, TOP, BOTTOM = 104, 24, 74, 86
 OUTSIDE, MISSING, FAILED = -3, -2, -1
@@ -39,15 +40,21 @@ def grid_of(series: ModeSeries, cadence: timedelta, *, zone: tzinfo = UTC) -> tu
         SeasonError: There are no frames, or the cadence is longer than a day or shorter than 10 s.
     """
     step = round(cadence.total_seconds())
+    span = int((series.times[-1] - series.times[0]) / np.timedelta64(1, "D")) if len(series.times) else 0
+    if span > LONGEST_DAYS:
+        raise SeasonError(
+            f"A ribbon has a row a day, {LONGEST_DAYS} at the most; received: frames from {series.times[0]} to "
+            f"{series.times[-1]}. Is one of these times wrong?"
+        )
     if not len(series.times) or not 10 <= step <= DAY:
         raise SeasonError(
             f"A ribbon needs frames with times, and 10 s to 24 h between them; received: {len(series.times)} "
             f"frames, {step} s"
         )
-    days, cells = _places(series.times, step, zone)
+    days, cells = places(series.times, step, zone)
     first, count = days.min(), int(np.ptp(days)) + 1
     grid = np.full((count, -(-DAY // step)), OUTSIDE, np.int8)
-    days_missing, cells_missing = _places(missing_times(series.times, cadence), step, zone)
+    days_missing, cells_missing = places(missing_times(series.times, cadence), step, zone)
     grid[days_missing - first, cells_missing] = MISSING
     grid[days - first, cells] = series.modes
     return np.arange(first, first + count).astype("datetime64[D]"), grid
@@ -102,7 +109,14 @@ def draw_ribbon(
     return canvas
 
 
-def _places(times: Times, step: int, zone: tzinfo) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def places(times: Times, step: int, zone: tzinfo) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Gives the day, counted from 1970, and the cell of its day for each time.
+
+    Args:
+        times: UTC, none of them NaT.
+        step: Seconds a cell stands for.
+        zone: Whose days they are.
+    """
     seconds = to_local(times, zone).astype("datetime64[s]").astype(np.int64)
     return seconds // DAY, seconds % DAY // step
 

@@ -35,12 +35,18 @@ Cells = list[Any]
 
 def as_dict(seasons: Sequence[SeasonStatistics]) -> dict[str, Any]:
     """Gives everything as what JSON knows; None where a share or a duration does not exist."""
-    return {"quantiles": list(QUANTILES), "seasons": [_season_dict(season) for season in seasons]}
+    return {"quantiles": list(QUANTILES), "seasons": [season_dict(season) for season in seasons]}
 
 
-def _season_dict(season: SeasonStatistics) -> dict[str, Any]:
+def season_dict(season: SeasonStatistics, *, whole: bool = True) -> dict[str, Any]:
+    """Gives one season as what JSON knows.
+
+    Args:
+        season: It has at least one frame with a time.
+        whole: Whether with its days and events, which are most of it.
+    """
     total, (first, last) = season.total, season.span
-    return {
+    said = {
         "name": season.name,
         "versions": list(season.versions),
         "first": format_utc(first),
@@ -58,7 +64,6 @@ def _season_dict(season: SeasonStatistics) -> dict[str, Any]:
             for k, code in enumerate(season.codes)
         ],
         "months": _groups_dict(season.month, season.codes),
-        "days": _groups_dict(season.day, season.codes),
         "hours": _groups_dict(season.hour, season.codes),
         "hours_utc": _groups_dict(season.hour_utc, season.codes),
         "transitions": {
@@ -68,8 +73,11 @@ def _season_dict(season: SeasonStatistics) -> dict[str, Any]:
             "shares_of_changes": _plain(season.transitions.shares_of_changes.tolist()),
             "apart": season.transitions.apart,
         },
-        "events": [dict(zip(EVENT_COLUMNS, _event(season, record), strict=True)) for record in season.events],
     }
+    if whole:
+        said["days"] = _groups_dict(season.day, season.codes)
+        said["events"] = [dict(zip(EVENT_COLUMNS, _event(season, record), strict=True)) for record in season.events]
+    return said
 
 
 def _groups_dict(table: Table, codes: Sequence[str]) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ classified frames, from 0 to 1, NaN where there are none. How long events last: 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, timedelta, tzinfo
+from datetime import UTC, timedelta, timezone, tzinfo
 from typing import Literal
 
 import numpy as np
@@ -203,6 +203,10 @@ def to_local(times: Times, zone: tzinfo) -> Times:
     """
     if zone is UTC or not len(times):
         return times
+    if isinstance(zone, timezone):
+        ahead = zone.utcoffset(None)
+        shifted: Times = times + np.timedelta64(round(ahead.total_seconds()), "s")
+        return shifted
     # Offsets change at quarters of an hour at the most, and one call a frame would be slow.
     quarters, index = np.unique(times.astype("datetime64[s]").astype(np.int64) // 900, return_inverse=True)
     moments = as_datetimes((quarters * 900).astype("datetime64[s]"))

@@ -22,6 +22,10 @@ MAX_ERROR: Final = 2000
 """Characters that say why a frame could not be classified."""
 
 
+_TEXT = r"^[^\x00]*$"  # what every database can hold
+_YEARS = range(1950, 2200)  # outside them a name was misread, and a season would span centuries
+
+
 class PredictionRecord(BaseModel):
     """One frame by one model version.
 
@@ -40,16 +44,16 @@ class PredictionRecord(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
 
-    season: str = Field(min_length=1, max_length=200)
-    frame: str = Field(min_length=1, max_length=1000)
+    season: str = Field(min_length=1, max_length=200, pattern=_TEXT)
+    frame: str = Field(min_length=1, max_length=1000, pattern=_TEXT)
     time: datetime | None = None
-    model: str = Field(min_length=1, max_length=200)
-    model_version: int = Field(ge=0)
-    revision: int = Field(default=1, ge=1)
-    sha256: str = Field(default="", max_length=200)
+    model: str = Field(min_length=1, max_length=200, pattern=_TEXT)
+    model_version: int = Field(ge=0, le=2**63 - 1)
+    revision: int = Field(default=1, ge=1, le=2**31 - 1)
+    sha256: str = Field(default="", max_length=200, pattern=_TEXT)
     probabilities: dict[str, float] = {}
     accepted: bool = False
-    error: str = Field(default="", max_length=MAX_ERROR)
+    error: str = Field(default="", max_length=MAX_ERROR, pattern=_TEXT)
 
     @model_validator(mode="after")
     def _either(self) -> PredictionRecord:
@@ -57,4 +61,6 @@ class PredictionRecord(BaseModel):
             raise ValueError("expected probabilities, or an error that says why there are none")
         if any(not 0 <= p <= 1 for p in self.probabilities.values()):
             raise ValueError(f"expected probabilities from 0 to 1, received {self.probabilities}")
+        if self.time is not None and self.time.year not in _YEARS:
+            raise ValueError(f"expected a time from {_YEARS[0]} to {_YEARS[-1]}, received {self.time}")
         return self

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from fastapi import FastAPI
 
 from serving.sidecar import problems
-from serving.sidecar.api import predictions
+from serving.sidecar.api import frames, predictions, reviews, seasons, statistics
 from serving.sidecar.services import Services
 
 _ABOUT = """
@@ -29,5 +29,6 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     problems.install(app)
-    app.include_router(predictions.router)
+    for part in (predictions, frames, seasons, reviews, statistics):
+        app.include_router(part.router)
     return app

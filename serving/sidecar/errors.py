@@ -7,6 +7,7 @@ SnowmodeError
     ├── BadRequest          what was asked or sent makes no sense; nothing of it was done
     ├── Conflict            it contradicts what is stored
     ├── Forbidden           read-only, or no right to write
+    ├── NotInstalled        it needs a library that is not here
     └── Unavailable         database, model server or archive are away; worth another try
 """
 
@@ -55,6 +56,12 @@ class Forbidden(SidecarError):  # noqa: N818
     """Read-only, or no right to write."""
 
     status = 403
+
+
+class NotInstalled(SidecarError):  # noqa: N818
+    """It needs a library that is not here."""
+
+    status = 501
 
 
 class Unavailable(SidecarError):  # noqa: N818

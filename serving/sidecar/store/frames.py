@@ -10,11 +10,11 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, func, or_, select
 
 from radar.statistics import ModeSeries
 from serving.sidecar.errors import BadRequest, NotFound
-from serving.sidecar.store.seasons import Series
+from serving.sidecar.store.seasons import Series, as_series
 from serving.sidecar.store.tables import FAILED, NO_TIME, frames, predictions, reviews, seasons, series
 
 Order = Literal["time", "-time", "confidence", "-confidence"]
@@ -135,6 +135,20 @@ def find_page(
     return Page([_prediction(of, row) for row in rows], cursor)
 
 
+def count_wanted(connection: Connection, of: Series, wanted: Wanted) -> int:
+    """Counts the frames of a series that are asked for.
+
+    Raises:
+        BadRequest: A mode is unknown.
+    """
+    statement = (
+        select(func.count())
+        .select_from(predictions.join(frames, frames.c.id == predictions.c.frame_id))
+        .where(predictions.c.series_id == of.id, *_conditions(of, wanted))
+    )
+    return connection.scalar(statement) or 0
+
+
 def find_frame(connection: Connection, frame_id: int) -> tuple[str, str, int | None, str]:
     """Finds a frame.
 
@@ -169,7 +183,7 @@ def predictions_of(connection: Connection, frame_id: int) -> list[Prediction]:
         .where(predictions.c.frame_id == frame_id)
         .order_by(series.c.version.desc(), series.c.model)
     )
-    known = [Series(row.id, season, row.model, row.version, tuple(row.codes), row.changes) for row in rows]
+    known = [as_series(row, season) for row in rows]
     found = []
     for one in known:
         row = connection.execute(_select(one).where(predictions.c.frame_id == frame_id)).one()

@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, case, select, update
 
 from serving.protocol.records import PredictionRecord
 from serving.sidecar.errors import Conflict
-from serving.sidecar.store.seasons import ensure_seasons, insert
+from serving.sidecar.store.seasons import ensure_seasons, find_season, insert
 from serving.sidecar.store.tables import FAILED, NO_TIME, frames, predictions, series
 
 _CHUNK = 5000  # names or ids in one statement; SQLite allows 32,766 parameters
@@ -63,6 +63,12 @@ def record(connection: Connection, records: Sequence[PredictionRecord]) -> Recor
     return Recorded(new, replaced, len(records) - new - replaced)
 
 
+def find_frame_ids(connection: Connection, season: str, names: Sequence[str]) -> dict[str, int]:
+    """Gives the ids of frames of a season by name; those that are not there are left out."""
+    season_id = find_season(connection, season).id
+    return _frame_ids(connection, season_id, names)
+
+
 def _record_group(
     connection: Connection, season_id: int, key: Key, records: Sequence[PredictionRecord]
 ) -> tuple[int, int]:
@@ -84,10 +90,16 @@ def _record_group(
     now = int(time.time())
     rows = [_row(series_id, ids[one.frame], codes, one, now) for one in fresh]
     statement = insert(connection, predictions)
-    values = {name: statement.excluded[name] for name in rows[0] if name not in ("series_id", "frame_id")}
-    connection.execute(statement.on_conflict_do_update(index_elements=["series_id", "frame_id"], set_=values), rows)
-    connection.execute(update(series).where(series.c.id == series_id).values(changes=series.c.changes + 1))
+    known_by = ["series_id", "frame_id"]
+    later = {name: statement.excluded[name] for name in rows[0] if name not in known_by}
+    connection.execute(statement.on_conflict_do_update(index_elements=known_by, set_=later), rows)
     new = sum(ids[one.frame] not in before for one in fresh)
+    own = series.c
+    values: dict[str, Any] = {"changes": own.changes + 1, "frames": own.frames + new}
+    if times := [row["time"] for row in rows if row["time"] != NO_TIME]:
+        values["first"] = case((own.first <= min(times), own.first), else_=min(times))
+        values["last"] = case((own.last >= max(times), own.last), else_=max(times))
+    connection.execute(update(series).where(own.id == series_id).values(values))
     return new, len(fresh) - new
 
 

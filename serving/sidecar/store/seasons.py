@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy import Connection, Row, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from serving.sidecar.errors import NotFound
-from serving.sidecar.store.tables import frames, predictions, seasons, series
+from serving.sidecar.store.tables import seasons, series
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,9 @@ class Series:
         version: Its version.
         codes: Codes of the modes, in the order of probabilities; empty as long as no frame was classified.
         changes: Goes up with each change of its predictions.
+        frames: How many there are.
+        first: Time of the first one, seconds since 1970, UTC; None if no time is known.
+        last: Of the last one.
     """
 
     id: int
@@ -54,6 +57,9 @@ class Series:
     version: int
     codes: tuple[str, ...]
     changes: int
+    frames: int = 0
+    first: int | None = None
+    last: int | None = None
 
 
 def insert(connection: Connection, table: Any) -> Any:
@@ -157,34 +163,25 @@ def find_series(connection: Connection, season: str, version: int | None = None,
     return chosen[0]
 
 
-def count_frames(connection: Connection) -> dict[int, tuple[int, int | None, int | None]]:
-    """Counts the frames of each series.
-
-    Returns:
-        By id of the series: frames, time of the first and of the last one.
-    """
-    known = predictions.c.time > 0
-    rows = connection.execute(
-        select(
-            predictions.c.series_id,
-            func.count(),
-            func.min(predictions.c.time).filter(known),
-            func.max(predictions.c.time).filter(known),
-        ).group_by(predictions.c.series_id)
-    )
-    return {id_: (count, first, last) for id_, count, first, last in rows}
-
-
-def count_untimed(connection: Connection, season: Season) -> int:
-    """Counts the frames of a season whose time is unknown."""
-    statement = select(func.count()).where(frames.c.season_id == season.id, frames.c.time.is_(None))
-    return connection.scalar(statement) or 0
-
-
 def _season(row: Row[Any]) -> Season:
     cadence = None if row.cadence_seconds is None else timedelta(seconds=row.cadence_seconds)
     return Season(row.id, row.name, row.start, cadence, row.time_rule, row.changes)
 
 
 def _series(row: Row[Any]) -> Series:
-    return Series(row.id, row.name, row.model, row.version, tuple(row.codes), row.changes)
+    return as_series(row, row.name)
+
+
+def as_series(row: Row[Any], season: str) -> Series:
+    """Makes a series of a row of the table `series`."""
+    return Series(
+        id=row.id,
+        season=season,
+        model=row.model,
+        version=row.version,
+        codes=tuple(row.codes),
+        changes=row.changes,
+        frames=row.frames,
+        first=row.first,
+        last=row.last,
+    )

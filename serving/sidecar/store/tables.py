@@ -72,6 +72,9 @@ series = Table(
     Column("model", String(200), nullable=False),
     Column("version", BigInteger, nullable=False),
     Column("codes", JSON, nullable=False),  # of the modes, in the order of probabilities; [] before the first
+    Column("frames", Integer, nullable=False, server_default="0"),
+    Column("first", BigInteger),  # time of its first and last frame; counting them each time would be slow
+    Column("last", BigInteger),
     Column("changes", BigInteger, nullable=False, server_default="0"),  # one more with each change of predictions
     UniqueConstraint("season_id", "model", "version"),
 )
