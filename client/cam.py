@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from client.cam_folders import Group, check_out, claim, find_groups
-from client.cam_means import Means
+from client.cam_means import write_means
 from client.cam_numbers import Numbers
 from client.cam_pictures import Kind, Painter, Scale, picture_name
 from client.classify_folder import stopping
@@ -24,6 +24,7 @@ from client.errors import Interrupted, OutputError
 from client.sources import Source
 from radar import jma
 from radar.errors import FrameError
+from radar.heat_map_means import HeatMapMeans
 from serving.protocol.connection import Connection, ServedModel
 from serving.protocol.contract import GRADCAM
 from serving.protocol.embedded import PREFIX as EMBEDDED
@@ -132,7 +133,8 @@ class _Run:
         self.outcome.by_mode = np.zeros(len(card.modes), np.int64)
         self.outcome.empty = np.zeros(len(card.modes), np.int64)
         self._painter = Painter(job.out, card, job.method, job.kinds, job.scale, window=job.window)
-        self._means = Means(card, job.method, served.version) if job.means else None
+        shape = len(card.modes), card.heat_map.height, card.heat_map.width
+        self._means = HeatMapMeans(shape) if job.means else None
         self._numbers: Numbers | None = None
         self._in_hand: deque[tuple[str, int, Future[Painted]]] = deque()
         self._stopped = False
@@ -201,7 +203,8 @@ class _Run:
             outcome.files.append(self._numbers.finish())
         if self._means is not None and outcome.done:
             title = ", ".join(group.root.name for group in self._groups[:3])
-            outcome.files += self._means.write(job.out, title + (", ..." if len(self._groups) > 3 else ""))
+            title += ", ..." if len(self._groups) > 3 else ""
+            outcome.files += write_means(self._means, job.out, outcome.served, method=job.method, title=title)
         outcome.seconds = time.perf_counter() - started
 
     def _take(self, group: Group, predictions: Sequence[Prediction], bar: Bar) -> None:
@@ -217,7 +220,7 @@ class _Run:
         self.outcome.by_mode += np.bincount(table.argmax(axis=1), minlength=table.shape[1])
         self.outcome.empty += (maps.max(axis=(2, 3)) <= 0).sum(axis=0)
         if self._means is not None:
-            self._means.add(maps, table)
+            self._means.add(maps, table.argmax(axis=1))
         if self._numbers is not None:
             self._numbers.add(good, [group.prefix + p.name for p in good])
         if not self._job.kinds and self._means is None:

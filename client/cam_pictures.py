@@ -6,22 +6,17 @@ import enum
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from radar import durable, frames, jma
-from radar.frames import Box, FrameRule, Picture
+from radar import durable, jma
+from radar.frame_pictures import JMA_CREDIT, encode_png, read_picture, undecorated
+from radar.frames import Picture
 from radar.heat_map_pictures import ModeFace, fit, panel, single
 from radar.heat_maps import has_echo
 from serving.protocol.contract import GRADCAM, ModelCard
 from serving.protocol.pipeline import Prediction
 
-# Unfiltered is twice as fast for these pictures, and no larger; OpenCV before 4.11 cannot be told.
-_PNG = [cv2.IMWRITE_PNG_COMPRESSION, 1]
-if hasattr(cv2, "IMWRITE_PNG_FILTER"):
-    _PNG += [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE]
-CREDIT = "Source: Japan Meteorological Agency website, processed."  # wherever a picture of theirs is shown
 PANEL_CELL = 320  # longer side of a frame in a panel, in pixels at the most
 
 
@@ -91,11 +86,11 @@ class Painter:
             FrameError: It cannot be read any more.
             OSError: A picture cannot be written.
         """
-        picture = self._shown(path)
+        picture = fit(undecorated(read_picture(path, self._rule, self._window), self._rule))
         maps, p = prediction.heat_maps[self._method], prediction.probabilities
         if p is None:
             raise ValueError(f"{name}: expected a frame with probabilities")
-        credit = f" {CREDIT}" if _is_composite(path) else ""
+        credit = f" {JMA_CREDIT}" if jma.is_composite(path) else ""
         own = maps.max(axis=(1, 2)).tolist()
         shared = max(own)
         written = 0
@@ -115,20 +110,6 @@ class Painter:
                 written += 1
         return written, has_echo(picture, self._rule.no_echo)
 
-    def _shown(self, path: str) -> Picture:
-        """Gives a frame for the eye: masked and cropped as the model sees it, but at its own resolution."""
-        if _is_composite(path):
-            picture, _ = jma.picture(path, self._window)
-        else:
-            picture = frames.decode(frames.read(path), no_echo=self._rule.no_echo, max_pixels=self._rule.max_pixels)
-        part = self._rule.crop or Box(0, 0, *picture.shape[:2])
-        rule = FrameRule(part.height, part.width, self._rule.crop, self._rule.masks, self._rule.no_echo)
-        return fit(frames.prepare(picture, rule))
-
-
-def _is_composite(path: str) -> bool:
-    return jma.is_composite(path.rpartition("/")[2])
-
 
 def picture_name(name: str) -> str:
     """Gives the name of a frame's pictures, without an ending: composites keep theirs, PNGs do not."""
@@ -137,6 +118,6 @@ def picture_name(name: str) -> str:
 
 def write_png(path: Path, picture: Picture) -> None:
     """Writes an RGB picture, whole or not at all; raises OSError if it cannot."""
-    _, data = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), _PNG)
+    data = encode_png(picture)
     with durable.replacing(path) as temporary:
-        temporary.write_bytes(data.tobytes())
+        temporary.write_bytes(data)

@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Self
 
+import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -132,19 +133,20 @@ class EchoShare:
     Attributes:
         shape: (K, rows, columns) of the pictures.
         count: Frames by mode, shape (K,).
-        hits: Frames with echo by mode and pixel, shape (K, rows, columns).
+        hits: Frames with echo by mode and pixel, shape (K, rows, columns); of a coarse field, where a cell is covered
+            in part, the sum of the covered shares.
     """
 
     shape: tuple[int, int, int]
     count: NDArray[np.int64] = field(init=False)
-    hits: NDArray[np.uint32] = field(init=False)
+    hits: Floats = field(init=False)
 
     def __post_init__(self) -> None:
         self.count = np.zeros(self.shape[0], np.int64)
-        self.hits = np.zeros(self.shape, np.uint32)
+        self.hits = np.zeros(self.shape)
 
-    def add(self, echo: Flags, mode: int) -> None:
-        """Takes in where one frame of a mode has echo, shape (rows, columns)."""
+    def add(self, echo: Flags | NDArray[np.float32], mode: int) -> None:
+        """Takes in where one frame of a mode has echo: yes or no, or covered shares of cells; (rows, columns)."""
         self.hits[mode] += echo
         self.count[mode] += 1
 
@@ -170,5 +172,19 @@ def has_echo(picture: NDArray[np.uint8], no_echo: tuple[int, int, int]) -> Flags
         picture: uint8 RGB, shape (rows, columns, 3).
         no_echo: RGB.
     """
-    flags: Flags = (picture != np.array(no_echo, np.uint8)).any(axis=2)
+    flags: Flags = cv2.inRange(picture, no_echo, no_echo) == 0
     return flags
+
+
+def coarse_echo(echo: Flags, longest: int) -> NDArray[np.float32]:
+    """Gives the share of each cell that is covered by echo, in a field of at most so many cells a side.
+
+    Args:
+        echo: Shape (rows, columns).
+        longest: Cells of the longer side.
+    """
+    rows, columns = echo.shape
+    factor = min(1.0, longest / max(rows, columns))
+    size = max(1, round(columns * factor)), max(1, round(rows * factor))
+    share: NDArray[np.float32] = cv2.resize(echo.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    return share
