@@ -3,6 +3,7 @@
 import typer
 
 from serving.model_server.command import ModelServerCommand, model_server
+from serving.sidecar.command import SidecarCommand, sidecar
 
 app = typer.Typer(
     name="serving",
@@ -10,9 +11,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # rich's table cuts TensorFlow Serving's long flag names at 80 columns
-    help="Serve models.",
+    help="Serve models, and what they say of a winter.",
 )
 app.command("model-server", cls=ModelServerCommand)(model_server)
+app.command("sidecar", cls=SidecarCommand)(sidecar)
 
 
 @app.callback()

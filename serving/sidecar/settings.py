@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import re
+import ssl
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
+from radar.errors import SeasonError
+from radar.seasons import find_zone
 from serving.protocol.connection import DEFAULT_TARGET
 from serving.protocol.contract import MODEL_NAME
+from serving.protocol.embedded import PREFIX
+from serving.sidecar.errors import SettingsError
 
 MEBIBYTE = 2**20
+
+SHORTEST_TOKEN: Final = 16
+"""Characters; what can be guessed protects nothing."""
+
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]+")  # RFC 6750
+_ADDRESS = re.compile(r"embedded:.+|(unix|unix-abstract|dns|ipv4|ipv6):.+|[^/:]+:[0-9]+|\[[0-9A-Fa-f:.]+\]:[0-9]+")
 
 
 class Settings(BaseModel):
@@ -50,3 +64,78 @@ class Settings(BaseModel):
     max_pixels: int = Field(default=32_000_000, ge=1)
     requests_per_minute: int = Field(default=600, ge=0)
     job_threads: int = Field(default=1, ge=1, le=16)
+
+
+def read_settings(**given: Any) -> Settings:
+    """Makes settings of what the command was given, and checks what can be checked before anything starts.
+
+    Raises:
+        SettingsError: Something makes no sense.
+    """
+    try:
+        settings = Settings(**given)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        option = str(first["loc"][0] if first["loc"] else "settings").replace("_", "-")
+        raise SettingsError(f"--{option}: {first['msg']}, received {first.get('input')!r}") from error
+    if not _ADDRESS.fullmatch(settings.server):
+        raise SettingsError(f"--server: expected HOST:PORT or embedded:FOLDER, received {settings.server!r}")
+    try:
+        find_zone(settings.zone)
+    except SeasonError as error:
+        raise SettingsError(f"--zone: {error}") from error
+    if settings.archive is not None and not settings.archive.is_dir():
+        raise SettingsError(
+            f"--archive: expected a folder with a folder a season, received {str(settings.archive)!r}"
+        )
+    read_roots(settings)
+    return settings
+
+
+def read_tokens(given: Sequence[str], file: Path | None) -> tuple[SecretStr, ...]:
+    """Gathers tokens of options and of a file, and checks them.
+
+    Args:
+        given: One each.
+        file: One a line; ``#`` begins a comment.
+
+    Raises:
+        SettingsError: The file cannot be read or holds none, or one is no token.
+    """
+    found = list(given)
+    if file is not None:
+        try:
+            lines = [line.partition("#")[0].strip() for line in file.read_text(encoding="utf-8").splitlines()]
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"--token-file {file}: cannot be read: {error}") from error
+        if not any(lines):
+            raise SettingsError(f"--token-file {file}: expected one token a line, received none")
+        found += [line for line in lines if line]
+    for number, token in enumerate(found, 1):
+        if len(token) < SHORTEST_TOKEN or not _TOKEN.fullmatch(token):
+            raise SettingsError(
+                f"Token {number} of {len(found)}: expected at least {SHORTEST_TOKEN} letters, digits or ._~+/=-, "
+                f"received {len(token)} characters. Make one: openssl rand -hex 32"
+            )
+    return tuple(SecretStr(token) for token in dict.fromkeys(found))
+
+
+def read_roots(settings: Settings) -> bytes | None:
+    """Reads the certificates that may vouch for the model server.
+
+    Returns:
+        PEM, or None for plain text, which an embedded server always speaks.
+
+    Raises:
+        SettingsError: The file holds no certificate, or cannot be read.
+    """
+    file = settings.tls_roots
+    if file is None or settings.server.startswith(PREFIX):
+        return None
+    try:
+        roots = file.read_bytes()
+        # gRPC takes any bytes here, and later says only that no connection could be made.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=roots.decode("ascii"))
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"--tls-ca {file}: expected certificates in PEM form: {error}") from error
+    return roots
