@@ -237,7 +237,7 @@ def frame_names(connection: Connection, ids: Sequence[int]) -> Iterator[tuple[in
         some = ids[start : start + 5000]
         yield from connection.execute(
             select(frames.c.id, frames.c.name, frames.c.sha256).where(frames.c.id.in_(some))
-        ).tuples()
+        )
 
 
 def _select(of: Series) -> Select[Any]:

@@ -68,7 +68,7 @@ def add_reviews(connection: Connection, said: Sequence[tuple[int, str, str]], re
     for start in range(0, len(ids), 5000):
         some = ids[start : start + 5000]
         statement = select(frames.c.id, frames.c.season_id).where(frames.c.id.in_(some))
-        known |= dict(connection.execute(statement).tuples().all())
+        known |= dict(connection.execute(statement).all())
     if absent := [str(id_) for id_ in ids if id_ not in known]:
         raise NotFound(f"There is no frame with the id {', '.join(absent[:5])}")
     now = int(time.time())

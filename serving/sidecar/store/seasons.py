@@ -101,7 +101,7 @@ def ensure_seasons(connection: Connection, names: Iterable[str]) -> dict[str, in
         .order_by(seasons.c.name)
         .with_for_update()
     )
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 def describe_season(
