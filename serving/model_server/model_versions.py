@@ -3,7 +3,6 @@
 A new version answers before the old one goes, so a change costs no request, and memory for two for a moment.
 """
 
-import gc
 import logging
 import threading
 import time
@@ -11,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from serving.model_server import memory
 from serving.model_server.errors import ServableError
 from serving.model_server.flags import Settings
 from serving.model_server.loading import Loader
@@ -146,7 +146,13 @@ class ModelVersions:
             servable = self._loader.load(self.name, number, folder)
         except ServableError as error:
             self._note_failure(version, error)
+        else:
+            self._note_success(version, servable)
             return
+        with memory.giving_back():
+            pass  # what had been loaded before it failed
+
+    def _note_success(self, version: Version, servable: Answering) -> None:
         with self._changed:
             version.servable, version.state, version.retry_at = servable, wire.State.AVAILABLE, 0.0
             if not self._is_listed():  # dropped while it loaded
@@ -155,7 +161,8 @@ class ModelVersions:
 
     def _note_failure(self, version: Version, error: ServableError) -> None:
         with self._changed:
-            version.error = error
+            # Not the object itself: its traceback holds what had been loaded.
+            version.error = ServableError(error.code, error.message)
             version.attempts += 1
             if self._is_listed() and version.attempts <= self._settings.max_num_load_retries:
                 version.retry_at = time.monotonic() + self._settings.load_retry_interval_micros / 1e6
@@ -189,10 +196,10 @@ class ModelVersions:
     def _unload(self, version: Version) -> None:
         with self._changed:
             servable, version.servable = version.servable, None
-        if servable is not None:
-            servable.close()
-        del servable
-        gc.collect()  # a graph is full of cycles; by itself Python may not come to it for days
+        with memory.giving_back():
+            if servable is not None:
+                servable.close()
+            del servable
         with self._changed:
             version.state = wire.State.END
             self._changed.notify_all()

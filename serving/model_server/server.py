@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import grpc
 
+from serving.model_server import memory
 from serving.model_server.errors import ConfigurationError, StartError
 from serving.model_server.flags import Settings
 from serving.model_server.listening import check_address, grpc_server, listen, thread_pool
@@ -49,6 +50,7 @@ def run(settings: Settings, announce: Callable[[str], None]) -> int:
         if settings.port_file is not None:
             settings.port_file.unlink(missing_ok=True)  # of a server that was killed
         check_address(settings)
+        memory.prepare()
         manager = _start_manager(settings)
         if not stop.wait_unless(manager.is_ready):
             return _leave(manager, settings, 0)

@@ -155,9 +155,7 @@ def test_memory_comes_back_after_unloading(servers, tmp_path):
         part.rename(tmp_path / "toy" / str(number))
 
     publish(1)
-    # TensorFlow's pool keeps what is freed for the next version, and no way to look into it; without the pool it
-    # goes back to the system.
-    server = servers(tmp_path / "toy", env={"TF_ONEDNN_USE_SYSTEM_ALLOCATOR": "1"})
+    server = servers(tmp_path / "toy")
     process = psutil.Process(server.process.pid)
 
     def loaded(number):
