@@ -61,12 +61,18 @@ class Answers:
     def reload(
         self, request: wire.ReloadConfigRequest, *, is_wanted: Callable[[], bool] = lambda: True
     ) -> wire.ReloadConfigResponse:
-        """Replaces the config; `is_wanted` tells whether the caller still waits."""
+        """Replaces the config, and says by how much the metrics asked for grew meanwhile.
+
+        Args:
+            request: the new config, and names of metrics; see `metrics.first_values`.
+            is_wanted: tells whether the caller still waits.
+        """
+        before = metrics.first_values(request.metric_names)
         self._manager.reload(request.config, is_wanted=is_wanted)
         response = wire.ReloadConfigResponse()
         response.status.SetInParent()
-        for name in request.metric_names:
-            response.metric.add(name=name, int64_value_increase=0)
+        for name, value in metrics.first_values(before).items():
+            response.metric.add(name=name, int64_value_increase=value - before[name])
         return response
 
 

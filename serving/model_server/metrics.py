@@ -23,13 +23,13 @@ One server a process, so the instruments are the module's, as `prometheus_client
 written here all the same: `prometheus_client` appends `_total` to the name of a counter, TensorFlow Serving does not.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TypeAlias
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
 
 from serving.model_server.errors import ServableError
 from serving.protocol.priority import Priority
@@ -193,6 +193,28 @@ def forget(model: str, version: int) -> None:
     """Takes the gauges of an unloaded version off the page."""
     for gauge in (_QUEUE_DEPTH, _IN_FLIGHT):
         gauge.remove_by_labels({"model_name": model, "version": str(version)})
+
+
+def first_values(names: Iterable[str]) -> dict[str, int]:
+    """Reads metrics as HandleReloadConfigRequest does, in all its narrowness.
+
+    Args:
+        names: with slashes, as TensorFlow Serving has them inside: `/tensorflow/core/graph_runs`. The colons are
+            Prometheus's.
+
+    Returns:
+        For each name the value of one set of labels, the first in the order of their texts; 0 for a histogram, for
+        what was never counted, and for a name that nobody knows.
+    """
+    families = {family.name.replace(":", "/"): family for family in _REGISTRY.collect()}
+    return {name: _first_value(families[name]) if name in families else 0 for name in names}
+
+
+def _first_value(family: Metric) -> int:
+    if family.type == "histogram":
+        return 0
+    samples = [sample for sample in family.samples if not sample.name.endswith("_created")]
+    return int(min(samples, key=lambda sample: [*sample.labels.values()]).value) if samples else 0
 
 
 def page() -> str:

@@ -316,18 +316,35 @@ def test_none_of_it_changed_what_is_served(golden):
     assert list(joined.string_val) == [b"x!"]
 
 
-def test_a_reload_answers_ok_with_the_metrics_asked_for(golden_at):
+def test_a_reload_answers_ok_with_what_the_metrics_asked_for_gained(golden_at, publish, tmp_path):
     folder, golden = golden_at
-    current = wire.ReloadConfigRequest(metric_names=[":tensorflow:x"])
-    for name in ("toy", "defaults"):
-        current.config.model_config_list.config.add(
-            name=name, base_path=str(folder / name), model_platform="tensorflow"
-        )
-    current.config.model_config_list.config[0].version_labels["stable"] = VERSION
-    answer = golden.call(RELOAD, current, wire.ReloadConfigResponse)
+    warm_up = wire.PredictionLog(
+        predict_log={"request": predict_request({"query": np.zeros(1, np.int32)}, "describe")}
+    ).SerializeToString()
+    publish(tmp_path / "warmed", 1, [warm_up] * 3)
+    runs, latency, loads = (
+        "/tensorflow/core/graph_runs",
+        "/tensorflow/core/graph_run_time_usecs",
+        "/tensorflow/cc/saved_model/load_latency",
+    )
+    asked = [runs, latency, runs, loads, ":tensorflow:core:graph_runs", "/tensorflow/serving/request_latency", "x"]
+    request = wire.ReloadConfigRequest(metric_names=asked)
+    models = {"toy": folder / "toy", "defaults": folder / "defaults"}
+    for name, path in {**models, "warmed": tmp_path / "warmed"}.items():
+        request.config.model_config_list.config.add(name=name, base_path=str(path), model_platform="tensorflow")
+    request.config.model_config_list.config[0].version_labels["stable"] = VERSION
+    golden.predict({"query": np.zeros(1, np.int32)}, "describe")  # counted before, so no increase
+    answer = golden.call(RELOAD, request, wire.ReloadConfigResponse)
     assert answer.HasField("status")
     assert answer.status.error_code == wire.ErrorCode.OK
-    assert [(metric.name, metric.int64_value_increase) for metric in answer.metric] == [(":tensorflow:x", 0)]
+    gained = {metric.name: metric.int64_value_increase for metric in answer.metric}
+    assert len(answer.metric) == len(gained) == 6, "a name asked for twice is answered once"
+    assert gained[runs] == 3, "the warm-up of the new model"
+    assert gained[latency] > 0
+    assert gained[loads] == 0, "of the first model_path only, and another one was loaded"
+    assert [gained[name] for name in asked[4:]] == [0, 0, 0]
+    again = golden.call(RELOAD, request, wire.ReloadConfigResponse)
+    assert [metric.int64_value_increase for metric in again.metric] == [0] * 6
 
 
 def test_a_model_whose_only_version_failed_has_a_status(golden_at, tmp_path, publish):
