@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from serving.sidecar import problems
 from serving.sidecar.api import frames, predictions, reviews, seasons, statistics
+from serving.sidecar.operations import installing
 from serving.sidecar.services import Services
 
 _ABOUT = """
@@ -31,4 +32,5 @@ def create_app(services: Services) -> FastAPI:
     problems.install(app)
     for part in (predictions, frames, seasons, reviews, statistics):
         app.include_router(part.router)
+    installing.install(app, services)
     return app

@@ -10,7 +10,9 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from serving.sidecar.errors import Unavailable
+from serving.sidecar.errors import SettingsError, Unavailable
+from serving.sidecar.operations.health import Health, open_health
+from serving.sidecar.operations.metrics import Metrics
 from serving.sidecar.settings import Settings
 from serving.sidecar.statistics import SeasonCache
 from serving.sidecar.store.database import Database
@@ -26,11 +28,15 @@ class Services:
         settings: As the sidecar was started with.
         database: Where everything is kept.
         statistics: Of seasons, kept until they change.
+        health: Whether the parts beside this process answer.
+        metrics: What Prometheus is told.
     """
 
     settings: Settings
     database: Database
     statistics: SeasonCache
+    health: Health
+    metrics: Metrics
 
 
 @contextlib.contextmanager
@@ -48,8 +54,18 @@ def open_services(settings: Settings) -> Iterator[Services]:
         try:
             database.upgrade()
         except Unavailable as error:
+            if database.is_sqlite:  # a file does not come back by itself
+                raise SettingsError(f"--database: {error}") from error
             _log.warning("%s: %s; starting without it", error.part, error)
-        yield Services(settings=settings, database=database, statistics=SeasonCache())
+        health = open_health(settings, database)
+        stack.callback(health.close)
+        yield Services(
+            settings=settings,
+            database=database,
+            statistics=SeasonCache(),
+            health=health,
+            metrics=Metrics(health, database),
+        )
 
 
 def services_of(request: Request) -> Services:

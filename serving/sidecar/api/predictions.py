@@ -47,6 +47,7 @@ def record_predictions(parts: Parts, body: Annotated[bytes, Body(media_type=CONT
     records = _read(body)
     with parts.database.writing() as connection:
         done = record(connection, records)
+    parts.metrics.recorded(new=done.new, replaced=done.replaced, unchanged=done.unchanged)
     return Received(new=done.new, replaced=done.replaced, unchanged=done.unchanged)
 
 

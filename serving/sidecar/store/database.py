@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import threading
 from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
@@ -16,13 +17,24 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    DBAPIError,
+    InterfaceError,
+    NoSuchModuleError,
+    OperationalError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import QueuePool
 
 from serving.sidecar.errors import SettingsError, Unavailable
 
 BUSY_SECONDS = 30
 """So long a writer of SQLite waits for another one."""
+
+STATEMENT_SECONDS, LOCK_SECONDS, IDLE_SECONDS = 60, 10, 120
+"""So long PostgreSQL works on a statement, waits for a lock, and keeps a transaction that nobody goes on with."""
 
 _MIGRATION_LOCK = 7_276_669_001  # an arbitrary number: which advisory lock of PostgreSQL migrations take
 
@@ -49,18 +61,37 @@ class Database:
         self.where = self._url.render_as_string(hide_password=True)
         self.is_sqlite = self._url.get_backend_name() == "sqlite"
         self._engine = _engine(self._url, self.is_sqlite)
+        self._is_ready, self._upgrading = False, threading.Lock()
+
+    @property
+    def connections_in_use(self) -> int:
+        """How many requests and jobs hold a connection."""
+        pool = self._engine.pool
+        return pool.checkedout() if isinstance(pool, QueuePool) else 0
 
     def upgrade(self) -> None:
         """Brings the tables up to date; makes them where there are none.
+
+        Whoever reads or writes first does so as well: a database that was away at the start may come back.
 
         Raises:
             Unavailable: The database does not answer.
             SettingsError: It belongs to a later release.
         """
+        if not self._upgrading.acquire(timeout=1):  # Alembic cannot do it twice at a time
+            raise Unavailable("database", f"{self.where}: is being brought up to date, or does not answer")
+        try:
+            if not self._is_ready:
+                self._upgrade()
+                self._is_ready = True
+        finally:
+            self._upgrading.release()
+
+    def _upgrade(self) -> None:
         config = Config()
         config.set_main_option("script_location", str(resources.files("serving.sidecar.store") / "migrations"))
         head = ScriptDirectory.from_config(config).get_current_head()
-        with self.writing() as connection:
+        with self._begin_writing() as connection:
             if not self.is_sqlite:  # several sidecars may start at once; SQLite's writers wait for each other anyway
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
             before = MigrationContext.configure(connection).get_current_revision()
@@ -83,6 +114,8 @@ class Database:
         Raises:
             Unavailable: The database does not answer.
         """
+        if not self._is_ready:
+            self.upgrade()
         with self._translated(), self._engine.connect() as connection:
             if not self.is_sqlite:
                 connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
@@ -95,6 +128,13 @@ class Database:
         Raises:
             Unavailable: The database does not answer.
         """
+        if not self._is_ready:
+            self.upgrade()
+        with self._begin_writing() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def _begin_writing(self) -> Iterator[Connection]:
         with self._translated(), self._engine.connect() as connection:
             if self.is_sqlite:
                 connection = connection.execution_options(snowmode_writes=True)
@@ -121,6 +161,9 @@ class Database:
         except PoolTimeout as error:
             raise Unavailable("database", f"{self.where}: all connections are busy; try again") from error
         except DBAPIError as error:
+            if type(error) is DatabaseError:  # what SQLite says of a file that is none of its own, or is damaged
+                reason = " ".join(str(error.orig).split())
+                raise SettingsError(f"{self.where}: {reason}; name another file, or restore a backup") from error
             if _is_absence(error):
                 reason = " ".join(str(error.orig).split())
                 raise Unavailable("database", f"{self.where}: {reason}") from error
@@ -154,17 +197,33 @@ def _checked(url: str) -> URL:
     return parsed
 
 
+def _limit(connection: Any, _: Any) -> None:
+    # Not as `options` of the connection, which poolers such as PgBouncer refuse.
+    connection.autocommit = True
+    connection.execute(f"SET statement_timeout = '{STATEMENT_SECONDS}s'")
+    connection.execute(f"SET lock_timeout = '{LOCK_SECONDS}s'")
+    connection.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'")
+    connection.autocommit = False
+
+
 def _engine(url: URL, is_sqlite: bool) -> Engine:
     try:
         if not is_sqlite:
-            return create_engine(
+            postgres = create_engine(
                 url,
                 pool_size=10,
                 max_overflow=10,
                 pool_timeout=10,
                 pool_pre_ping=True,
-                connect_args={"connect_timeout": 5, "application_name": "snowmode sidecar"},
+                connect_args={
+                    "connect_timeout": 5,
+                    "application_name": "snowmode sidecar",
+                    "keepalives_idle": 30,  # a machine that vanished must not hold a request for hours
+                    "tcp_user_timeout": 20_000,
+                },
             )
+            event.listen(postgres, "connect", _limit)
+            return postgres
         engine = create_engine(
             url, pool_size=10, max_overflow=10, pool_timeout=10, connect_args={"timeout": BUSY_SECONDS}
         )
