@@ -21,7 +21,7 @@ from serving.sidecar.errors import BadRequest, NotFound
 from serving.sidecar.problems import describe
 from serving.sidecar.services import Parts
 from serving.sidecar.store import reviews as store
-from serving.sidecar.store.frames import predictions_of
+from serving.sidecar.store.frames import find_frame
 from serving.sidecar.store.predictions import find_frame_ids
 from serving.sidecar.store.seasons import find_season, list_series
 
@@ -66,9 +66,10 @@ def list_reviews(
 def add_review(parts: Parts, said: ReviewSaid) -> Review:
     """Says which mode a frame shows. The newest review of a frame counts."""
     with parts.database.writing() as connection:
-        predictions = predictions_of(connection, said.frame_id)
-        codes = {code for one in predictions for code in one.probabilities}
-        _check_modes({said.mode}, codes)
+        season, *_ = find_frame(connection, said.frame_id)
+        codes = list(dict.fromkeys(code for one in list_series(connection, season) for code in one.codes))
+        if said.mode not in codes:
+            raise BadRequest(f"mode: expected one of {', '.join(codes)}, received {said.mode}")
         return Review.of(store.add_review(connection, said.frame_id, said.mode, said.reviewer, said.note))
 
 
@@ -128,11 +129,6 @@ def _read(body: bytes, codes: set[str]) -> dict[str, str]:
             return {one.file: one.mode for one in read_labels(path, sorted(codes))}
         except LabelsError as error:
             raise BadRequest(str(error).replace(str(path), LABELS_FILE)) from error
-
-
-def _check_modes(modes: set[str], codes: set[str]) -> None:
-    if unknown := sorted(modes - codes):
-        raise BadRequest(f"mode: expected one of {', '.join(sorted(codes))}, received {', '.join(unknown)}")
 
 
 def _iso(seconds: int) -> str:
