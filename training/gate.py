@@ -32,12 +32,12 @@ ALLOWED_OPERATIONS = frozenset(
     """
     Add AddN AddV2 ArgMax AssignVariableOp AvgPool AvgPoolGrad BatchMatMulV2 BiasAdd BiasAddGrad
     BroadcastGradientArgs BroadcastTo Cast ConcatV2 Const Conv2D Conv2DBackpropInput DepthwiseConv2dNative
-    DepthwiseConv2dNativeBackpropInput DisableCopyOnRead DivNoNan DynamicStitch Einsum EnsureShape Erf Exp ExpandDims
-    Fill FloorMod FusedBatchNormGradV3 FusedBatchNormV3 GatherV2 Identity IdentityN LeakyRelu LinSpace MatMul Max
-    MaxPool MaxPoolGrad Maximum Mean MergeV2Checkpoints Minimum Mul Neg NoOp OnesLike Pack Pad PadV2 PartitionedCall
-    Placeholder PlaceholderWithDefault Prod Range ReadVariableOp RealDiv Relu Relu6 ReluGrad Reshape
-    ResizeBilinear RestoreV2 Rsqrt RsqrtGrad SaveV2 Select SelectV2 Shape ShapeN ShardedFilename Sigmoid Size
-    Slice Softmax Split SplitV Square SquaredDifference Squeeze StatefulPartitionedCall StaticRegexFullMatch
+    DepthwiseConv2dNativeBackpropInput DisableCopyOnRead DivNoNan DynamicStitch Einsum EnsureShape Erf Erfc Exp
+    ExpandDims Fill FloorMod FusedBatchNormGradV3 FusedBatchNormV3 GatherV2 Identity IdentityN LeakyRelu LinSpace
+    MatMul Max MaxPool MaxPoolGrad Maximum Mean MergeV2Checkpoints Minimum Mul Neg NoOp OnesLike Pack Pad PadV2
+    PartitionedCall Placeholder PlaceholderWithDefault Prod Range ReadVariableOp RealDiv Relu Relu6 ReluGrad Reshape
+    ResizeBilinear RestoreV2 Rsqrt RsqrtGrad SaveV2 Select SelectV2 Shape ShapeN ShardedFilename Sigmoid Size Slice
+    Softmax Split SplitV Sqrt Square SquaredDifference Squeeze StatefulPartitionedCall StaticRegexFullMatch
     StopGradient StridedSlice StridedSliceGrad StringJoin Sub Sum Tanh Tile Transpose Unpack VarHandleOp
     VarIsInitializedOp ZerosLike
     """.split()
@@ -120,6 +120,8 @@ def _operations(folder: Path) -> Iterator[str]:
     used |= {node.op for function in graph.library.function for node in function.node_def}
     if unknown := sorted(used - ALLOWED_OPERATIONS):
         yield f"not on the allow-list: {', '.join(unknown)}"
+    if any(function.attr["_XlaMustCompile"].b for function in graph.library.function):
+        yield "functions that must be compiled by XLA, which a model server may be without"
 
 
 def _equal(

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Architecture = Literal["nakai2022", "radar", "convbn", "resnet", "vgg16", "convnext_tiny", "mlp"]
 BACKBONES = ("vgg16", "convnext_tiny")
 """Architectures with a backbone of `keras.applications`."""
+SMALLEST_FOR_BACKBONES = 32
 
 
 class _Table(BaseModel):
@@ -163,6 +164,11 @@ class Recipe(_Table):
         if self.transfer != TransferTable() and self.architecture not in BACKBONES:
             raise ValueError(
                 f"[transfer] belongs to {' and '.join(BACKBONES)}; {self.architecture!r} has no backbone"
+            )
+        if self.architecture in BACKBONES and min(self.input.height, self.input.width) < SMALLEST_FOR_BACKBONES:
+            raise ValueError(
+                f"{self.architecture} needs input.height and input.width of at least {SMALLEST_FOR_BACKBONES}, "
+                f"received {self.input.height} and {self.input.width}"
             )
         if self.transfer.freeze_epochs >= self.fit.epochs and self.transfer.unfreeze != "none":
             raise ValueError(

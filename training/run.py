@@ -78,7 +78,7 @@ def run(
     (folder / manifest.MANIFEST_FILE).write_text(manifest.text(data.labels, sides.tolist(), folder), encoding="utf-8")
 
     # Weights.
-    network = architectures.build(recipe.architecture, **size, modes=len(codes))
+    network = architectures.build(recipe.architecture, **size, modes=len(codes), transfer=recipe.transfer)
     say(f"{recipe.architecture}: {network.model.count_params():,} weights")
     best, loss = fit(
         network,

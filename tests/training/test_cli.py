@@ -30,7 +30,7 @@ def test_recipes_are_listed_with_their_first_words():
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--recipe", "none"], "expected one of nakai2022, radar"),
+        (["--recipe", "none"], "expected one of convbn, convnext_tiny, mlp, nakai2022, radar"),
         (["--set", "fit.epoch=5"], "fit.epoch: unknown key (received 5); did you mean fit.epochs?"),
         (["--set", "fit.epochs"], "expected key=value"),
         ([], "hse: expected a folder of labelled frames; it does not exist"),

@@ -7,7 +7,7 @@ import pytest
 from training import architectures
 from training.augment import ROTATIONS
 from training.errors import RecipeError
-from training.recipe import Recipe, load_recipe, recipe_names
+from training.recipe import Recipe, as_toml, load_recipe, recipe_names
 
 MINIMAL = """
 name = "mine"
@@ -27,13 +27,13 @@ def test_a_recipe_of_the_package_loads_under_its_own_name(name):
     assert load_recipe(name).name == name
 
 
-def test_the_original_and_the_recommended_recipe_are_there():
-    assert recipe_names() == ["nakai2022", "radar"]
+def test_there_is_a_recipe_for_each_architecture():
+    assert recipe_names() == ["convbn", "convnext_tiny", "mlp", "nakai2022", "radar", "resnet", "vgg16"]
 
 
 @pytest.mark.parametrize("name", recipe_names())
 def test_a_resolved_recipe_reads_back_as_itself(name):
-    recipe = load_recipe(name, ["fit.epochs=2", "input.crop={top=1, left=2, height=300, width=310}"])
+    recipe = load_recipe(name, ["fit.epochs=200", "input.crop={top=1, left=2, height=300, width=310}"])
     assert Recipe.model_validate_json(recipe.model_dump_json()) == recipe
     assert Recipe.model_validate(recipe.model_dump(mode="json")) == recipe
 
@@ -77,8 +77,8 @@ def test_the_recommended_recipe_splits_by_event_and_pools_globally():
 
 
 def test_an_unknown_architecture_is_refused():
-    with pytest.raises(ValueError, match=r"among nakai2022, radar\. Received: name='resnet'"):
-        architectures.build("resnet", height=32, width=32, modes=5)
+    with pytest.raises(ValueError, match=r"among nakai2022, radar, .*\. Received: name='resnext'"):
+        architectures.build("resnext", height=32, width=32, modes=5)
 
 
 # Overrides.
@@ -153,6 +153,37 @@ def test_every_problem_is_named_at_once():
         load_recipe("radar", ["fit.epochs=0", "data.split=x"])
 
 
+@pytest.mark.parametrize(
+    ("overrides", "problem"),
+    [
+        (["transfer.freeze_epochs=2"], r"\[transfer\] belongs to vgg16 and convnext_tiny; 'radar' has no backbone"),
+        (
+            ["architecture=vgg16", "transfer.freeze_epochs=24"],
+            r"transfer\.freeze_epochs = 24 leaves none of fit\.epochs = 24 to learn in",
+        ),
+        (["architecture=vgg16", "input.height=24"], r"vgg16 needs .* at least 32, received 24 and 64"),
+        (["fit.ema=1.0"], r"fit\.ema: .*less than 1"),
+        (["release.accept=0"], r"release\.accept: .*greater than 0"),
+    ],
+)
+def test_keys_that_do_not_go_together_are_named(overrides, problem):
+    with pytest.raises(RecipeError, match=rf"^Recipe 'radar' cannot be used:\n  {problem}"):
+        load_recipe("radar", overrides)
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_a_resolved_recipe_is_written_as_toml_and_read_back(name, tmp_path):
+    overrides = [
+        "input.crop={top=1, left=2, height=300, width=310}",
+        'data.test_seasons=["a\\"b", "c"]',
+        "fit.ema=0.99",
+    ]
+    for changes in ([], overrides):
+        recipe = load_recipe(name, changes)
+        (tmp_path / "resolved.toml").write_text(as_toml(recipe), encoding="utf-8")
+        assert load_recipe(str(tmp_path / "resolved.toml")) == recipe
+
+
 # Files.
 
 
@@ -165,8 +196,10 @@ def test_a_recipe_may_be_a_file(tmp_path):
 
 
 def test_an_unknown_recipe_lists_what_there_is(tmp_path):
-    for name in ("nakai", str(tmp_path / "none.toml"), str(tmp_path)):
-        expected = f"expected one of nakai2022, radar, or a TOML file, received {name!r}"
+    with pytest.raises(RecipeError, match=r"received 'nakai'; did you mean nakai2022\?$"):
+        load_recipe("nakai")
+    for name in ("xyz", str(tmp_path / "none.toml"), str(tmp_path)):
+        expected = f"{', '.join(recipe_names())}, or a TOML file, received {name!r}"
         with pytest.raises(RecipeError, match=re.escape(expected)):
             load_recipe(name)
 

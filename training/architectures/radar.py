@@ -12,7 +12,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from training.architectures import EMBEDDING, Network, join
+from training.architectures import Network, join
+from training.architectures.blocks import convolve, pooled_head
 
 
 @keras.saving.register_keras_serializable(package="snowmode")
@@ -31,22 +32,11 @@ def build(*, height: int, width: int, modes: int) -> Network:
     pixels = keras.Input((height, width, 3), name="pixels")
     x = layers.Rescaling(-1 / 255, offset=1.0)(pixels)  # no echo (white) becomes 0
     x = Place()(x)
-    x = _block(x, 24, strides=2, size=5)
-    x = _block(x, 32)
+    x = convolve(x, 24, strides=2, size=5)
+    x = convolve(x, 32)
     x = layers.MaxPooling2D()(x)
-    x = _block(x, 48)
-    x = _block(x, 64)
-    x = _block(x, 64)
+    x = convolve(x, 48)
+    x = convolve(x, 64)
+    x = convolve(x, 64)
     features = keras.Model(pixels, x, name="features")
-
-    activations = keras.Input(features.output.shape[1:], name="activations")
-    y = layers.GlobalAveragePooling2D(name=EMBEDDING)(activations)
-    y = layers.Dropout(0.2)(y)
-    y = layers.Dense(modes, name="logits")(y)
-    return join(features, keras.Model(activations, y, name="head"))
-
-
-def _block(x: Any, filters: int, *, strides: int = 1, size: int = 3) -> Any:
-    x = layers.Conv2D(filters, size, strides=strides, padding="same", use_bias=False)(x)
-    x = layers.BatchNormalization(momentum=0.9)(x)
-    return layers.ReLU()(x)
+    return join(features, pooled_head(features, modes))
