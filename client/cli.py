@@ -19,6 +19,7 @@ from client.commands.doctor import doctor
 from client.commands.evaluate import evaluate
 from client.commands.merge import merge
 from client.commands.models import models
+from client.commands.record import record
 from client.commands.render import render
 from client.commands.sort import sort
 from client.commands.stats import stats
@@ -88,7 +89,10 @@ def root(
         fail(error)
 
 
-for _command in (classify, watch, render, merge, evaluate, stats, sort, cam, describe, models, doctor, bench):
+for _command in (
+    *(classify, watch, render, merge, evaluate, stats, record, sort, cam),
+    *(describe, models, doctor, bench),
+):
     app.command()(_command)
 
 app.command("config")(show_config)

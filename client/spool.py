@@ -11,73 +11,21 @@ import logging
 import sqlite3
 import threading
 import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 from pydantic import ValidationError
 
-from client.errors import ConfigError
+from client.sidecar import BATCH, Refused, Sidecar, SidecarConnection, as_record
 from client.watch_records import Recorded
 from client.watch_state import WatchState
 from client.watch_trouble import Trouble
-from serving.protocol.records import CONTENT_TYPE, MAX_ERROR, PATH, PredictionRecord
 
-BATCH = 1000
 REFUSED_LIMIT = 20
 """So many records refused one by one, and none taken between, are not the records' fault."""
 
-_TIMEOUT = 30.0
 _FIRST_WAIT, _LAST_WAIT = 1.0, 30.0
-_BAD_RECORD = {400, 413, 422}  # answers that blame what was sent, not who sent it or where to
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Sidecar:
-    """Where records go.
-
-    Attributes:
-        url: Such as ``http://localhost:8080``.
-        season: Name of the season.
-        model: Name of the servable.
-        token: Bearer token, or empty.
-    """
-
-    url: str
-    season: str
-    model: str
-    token: str = ""
-
-
-def check_url(url: str) -> str:
-    """Checks the address of a sidecar.
-
-    Raises:
-        ConfigError: It is none.
-    """
-    try:
-        parts = urllib.parse.urlsplit(url)
-        fit = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:  # a port that is no number
-        fit = False
-    if not fit or parts.query or parts.fragment:
-        raise ConfigError(f"--sidecar: expected an address such as http://localhost:8080, received {url!r}")
-    return url.rstrip("/")
-
-
-class _Refused(Exception):  # noqa: N818
-    """The sidecar does not want one of these records."""
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Follows no redirect: a POST would become a GET, whose answer says nothing of the records."""
-
-    def redirect_request(self, *_: Any) -> None:
-        return None
 
 
 class Spool:
@@ -97,8 +45,7 @@ class Spool:
         self._refused_in_a_row = 0
         self._thread = threading.Thread(target=self._run, name="spool", daemon=True)
         self._text = f"records cannot be sent to the sidecar at {sidecar.url}"
-        # A proxy for web pages is no way to a sidecar, least of all to one on this machine.
-        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirect)
+        self._connection = SidecarConnection(sidecar)
 
     @property
     def up(self) -> bool:
@@ -147,7 +94,7 @@ class Spool:
         """Sends records; one that is refused costs itself, and is found by halves."""
         try:
             self._send(frames)
-        except (_Refused, ValidationError) as error:
+        except (Refused, ValidationError) as error:
             if len(frames) > 1:
                 middle = len(frames) // 2
                 self._send_or_halve(state, frames[:middle])
@@ -167,37 +114,9 @@ class Spool:
             self._refused_in_a_row = 0
 
     def _send(self, frames: Sequence[Recorded]) -> None:
-        lines = "\n".join(self._as_record(frame).model_dump_json(exclude_none=True) for frame in frames)
-        headers = {"Content-Type": CONTENT_TYPE}
-        if self._sidecar.token:
-            headers["Authorization"] = f"Bearer {self._sidecar.token}"
-        url = self._sidecar.url + PATH
-        request = urllib.request.Request(url, (lines + "\n").encode(), headers)  # checked by the command
-        try:
-            with self._opener.open(request, timeout=_TIMEOUT) as answer:
-                answer.read()
-        except urllib.error.HTTPError as error:
-            with error:
-                said = " ".join(error.read(300).decode(errors="replace").split())
-            text = f"{error.code} {error.reason}: {said}"
-            if error.code in _BAD_RECORD:
-                raise _Refused(text) from error
-            raise OSError(text) from error
-
-    def _as_record(self, frame: Recorded) -> PredictionRecord:
-        row = frame.row
-        return PredictionRecord.model_validate(
-            {
-                "season": self._sidecar.season,
-                "frame": row.file,
-                "time": row.time_utc or None,
-                "model": self._sidecar.model,
-                "model_version": row.model_version,
-                "revision": frame.revision,
-                "sha256": frame.sha256,
-                # A softmax in float32 may give a hair more than 1.
-                "probabilities": {code: min(p, 1.0) for code, p in zip(frame.codes, row.probabilities, strict=False)},
-                "accepted": row.accepted,
-                "error": row.error[:MAX_ERROR],
-            }
+        self._connection.send(
+            [
+                as_record(frame.row, frame.codes, self._sidecar, revision=frame.revision, sha256=frame.sha256)
+                for frame in frames
+            ]
         )

@@ -58,7 +58,7 @@ def doctor(
     from client.doctor_text import print_finding, print_verdict
     from client.errors import ConfigError
     from client.settings import config_file
-    from client.spool import check_url
+    from client.sidecar import check_url
 
     file = config_file()
     found = []

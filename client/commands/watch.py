@@ -134,8 +134,9 @@ def watch(
 
     from client.errors import ConfigError
     from client.settings import find_server, find_tls_roots
+    from client.sidecar import Sidecar, check_url
     from client.sources import Folder, name_of
-    from client.spool import Sidecar, Spool, check_url
+    from client.spool import Spool
     from client.watch import Watcher
     from client.watch_files import tidy
     from client.watch_job import WatchJob, check_folder

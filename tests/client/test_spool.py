@@ -12,7 +12,8 @@ import pytest
 
 from client import spool as module
 from client.errors import ConfigError
-from client.spool import REFUSED_LIMIT, Sidecar, Spool, check_url
+from client.sidecar import Sidecar, check_url
+from client.spool import REFUSED_LIMIT, Spool
 from client.watch_state import WatchState
 from tests.client.test_watch_state import frame
 from tests.client.watching import FakeSidecar, sidecar, until
