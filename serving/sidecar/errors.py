@@ -7,6 +7,7 @@ SnowmodeError
     ├── BadRequest          what was asked or sent makes no sense; nothing of it was done
     ├── Conflict            it contradicts what is stored
     ├── Forbidden           read-only, or no right to write
+    ├── TooLarge            what was sent has more bytes or pixels than are taken
     ├── NotInstalled        it needs a library that is not here
     └── Unavailable         database, model server or archive are away; worth another try
 """
@@ -50,6 +51,12 @@ class Conflict(SidecarError):  # noqa: N818
     """It contradicts what is stored."""
 
     status = 409
+
+
+class TooLarge(SidecarError):  # noqa: N818
+    """What was sent has more bytes or pixels than are taken."""
+
+    status = 413
 
 
 class Forbidden(SidecarError):  # noqa: N818

@@ -10,7 +10,9 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from serving.sidecar.archive import Archive
 from serving.sidecar.errors import SettingsError, Unavailable
+from serving.sidecar.model_server import ModelServer
 from serving.sidecar.operations.health import Health, open_health
 from serving.sidecar.operations.metrics import Metrics
 from serving.sidecar.settings import Settings
@@ -30,6 +32,8 @@ class Services:
         statistics: Of seasons, kept until they change.
         health: Whether the parts beside this process answer.
         metrics: What Prometheus is told.
+        archive: Where frames lie.
+        model_server: Who explains them.
     """
 
     settings: Settings
@@ -37,6 +41,8 @@ class Services:
     statistics: SeasonCache
     health: Health
     metrics: Metrics
+    archive: Archive
+    model_server: ModelServer
 
 
 @contextlib.contextmanager
@@ -59,12 +65,16 @@ def open_services(settings: Settings) -> Iterator[Services]:
             _log.warning("%s: %s; starting without it", error.part, error)
         health = open_health(settings, database)
         stack.callback(health.close)
+        model_server = ModelServer(settings, database)
+        stack.callback(model_server.close)
         yield Services(
             settings=settings,
             database=database,
             statistics=SeasonCache(),
             health=health,
             metrics=Metrics(health, database),
+            archive=Archive(settings.archive, max_pixels=settings.max_pixels),
+            model_server=model_server,
         )
 
 

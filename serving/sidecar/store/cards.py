@@ -14,9 +14,9 @@ from serving.sidecar.store.tables import cards
 _log = logging.getLogger(__name__)
 
 
-def put_card(connection: Connection, version: int, card: ModelCard) -> None:
-    """Keeps the card of a version; a version never changes, so one that is there already stays."""
-    row = {"model": card.model, "version": version, "card": card.model_dump(mode="json")}
+def put_card(connection: Connection, model: str, version: int, card: ModelCard) -> None:
+    """Keeps the card of a servable's version; a version never changes, so one that is there already stays."""
+    row = {"model": model, "version": version, "card": card.model_dump(mode="json")}
     connection.execute(insert(connection, cards).on_conflict_do_nothing(), row)
 
 
@@ -32,6 +32,13 @@ def newest_card(connection: Connection, model: str) -> tuple[int, ModelCard] | N
     row = connection.execute(statement.order_by(cards.c.version.desc()).limit(1)).one_or_none()
     card = None if row is None else _card(row.card, model, row.version)
     return None if row is None or card is None else (row.version, card)
+
+
+def list_cards(connection: Connection) -> list[tuple[str, int, ModelCard]]:
+    """Gives every model, version and card that is known, the newest version first."""
+    rows = connection.execute(select(cards).order_by(cards.c.version.desc(), cards.c.model)).all()
+    found = [(row.model, row.version, _card(row.card, row.model, row.version)) for row in rows]
+    return [(model, version, card) for model, version, card in found if card is not None]
 
 
 def _card(stored: object, model: str, version: int) -> ModelCard | None:
