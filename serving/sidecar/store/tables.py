@@ -128,8 +128,11 @@ heat_sums = Table(
     Column("method", String(16), primary_key=True),
     Column("day", Integer, primary_key=True, autoincrement=False),  # days since 1970, UTC
     Column("frames", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),  # frames that could not be used
     Column("fingerprint", String(64), nullable=False),  # hash of the frames and revisions that went in
+    Column("made", BigInteger, nullable=False),
     Column("sums", LargeBinary, nullable=False),
+    Column("echo", LargeBinary, nullable=False),  # apart: it is ten times as large, and not always wanted
 )
 
 jobs = Table(
@@ -141,6 +144,9 @@ jobs = Table(
     Column("state", String(16), nullable=False, index=True),
     Column("done", Integer, nullable=False, server_default="0"),
     Column("total", Integer, nullable=False, server_default="0"),
+    Column("failed", Integer, nullable=False, server_default="0"),
+    Column("failures", JSON, nullable=False),  # pairs of item and reason, the first hundred
+    Column("rate", Float(53)),  # items a second
     Column("message", Text, nullable=False, server_default=""),
     Column("created", BigInteger, nullable=False),
     Column("started", BigInteger),
