@@ -7,8 +7,19 @@ from importlib.metadata import version
 from fastapi import FastAPI
 
 from serving.sidecar import problems
-from serving.sidecar.api import frames, predictions, reviews, seasons, statistics
+from serving.sidecar.api import (
+    cards,
+    frames,
+    heat_maps,
+    model,
+    pictures,
+    predictions,
+    reviews,
+    seasons,
+    statistics,
+)
 from serving.sidecar.operations import installing
+from serving.sidecar.pages import site
 from serving.sidecar.services import Services
 
 _ABOUT = """
@@ -30,7 +41,8 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     problems.install(app)
-    for part in (predictions, frames, seasons, reviews, statistics):
+    for part in (predictions, frames, seasons, reviews, statistics, model, cards, pictures, heat_maps):
         app.include_router(part.router)
+    app.include_router(site.router)
     installing.install(app, services)
     return app
