@@ -15,16 +15,16 @@ COPY pyproject.toml constraints.txt ./
 COPY docker/list_requirements.py docker/
 RUN python3 docker/list_requirements.py sidecar netcdf > requirements.txt \
  && /opt/snowmode/bin/pip install --no-cache-dir --only-binary :all: \
-        --constraint constraints.txt --requirement requirements.txt hatchling
+        --constraint constraints.txt --requirement requirements.txt
 COPY README.md LICENSE ./
 COPY radar radar
 COPY serving serving
 COPY client client
 COPY training training
-RUN /opt/snowmode/bin/pip install --no-cache-dir --no-deps --no-build-isolation . \
- && /opt/snowmode/bin/pip uninstall --yes hatchling pathspec pluggy trove-classifiers \
+RUN /opt/snowmode/bin/pip wheel --no-cache-dir --no-deps --wheel-dir dist . \
+ && /opt/snowmode/bin/pip install --no-cache-dir --no-deps dist/*.whl \
  && /opt/snowmode/bin/pip check \
- && /opt/snowmode/bin/pip uninstall --yes pip \
+ && /opt/snowmode/bin/pip uninstall --yes setuptools pip \
  # Compiled now, because nothing can be written later; tests of other packages are not run here.
  && find /opt/snowmode -type d \( -name tests -o -name test \) -prune -exec rm -rf {} + \
  && /opt/snowmode/bin/python -m compileall -q /opt/snowmode/lib

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 import jinja2
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
+from markupsafe import Markup
 
 router = APIRouter(include_in_schema=False)
 
@@ -51,6 +52,7 @@ def show(request: Request) -> HTMLResponse:
     """Shows the calls."""
     schema = request.app.openapi()
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["code"] = _with_code
     template = environment.from_string((_FILES / "docs.html").read_text(encoding="utf-8"))
     base = str(request.base_url).rstrip("/")
     text = template.render(
@@ -65,6 +67,12 @@ def show(request: Request) -> HTMLResponse:
 def style() -> Response:
     """Gives the page its looks."""
     return Response((_FILES / "docs.css").read_bytes(), media_type="text/css")
+
+
+def _with_code(text: str) -> Markup:
+    """Writes what stands between backticks as code."""
+    parts = enumerate(text.replace("``", "`").split("`"))
+    return Markup("").join(Markup("<code>{}</code>").format(part) if n % 2 else part for n, part in parts)
 
 
 def _calls_of(tag: str, schema: dict[str, Any], base: str) -> list[Call]:
@@ -113,15 +121,13 @@ def _curl(method: str, path: str, one: dict[str, Any], content: dict[str, Any], 
     for parameter in one.get("parameters", ()):
         if parameter["in"] == "path":
             path = path.replace(f"{{{parameter['name']}}}", str(_value(parameter)))
-    words = ["curl"]
-    if method != "GET":
-        words.append(f"-X {method}")
+    words = ["curl" if method == "GET" else f"curl -X {method}"]
     if "security" in one:
         words.append('-H "Authorization: Bearer $SNOWMODE_TOKEN"')
     if content:
         words.append(f"-H 'Content-Type: {next(iter(content))}' --data-binary @FILE")
     words.append(f"'{base}{path}{'?' + query if query else ''}'")
-    return " ".join(words)
+    return " \\\n  ".join(words) if len(words) > 2 else " ".join(words)
 
 
 def _value(parameter: dict[str, Any]) -> Any:

@@ -104,8 +104,8 @@ class _Parts(Collector):
     def _stored(self) -> Iterator[Metric]:
         last = select(func.max(frames.c.time)).where(frames.c.season_id == seasons.c.id).scalar_subquery()
         with self._database.reading() as connection:
-            newest = connection.execute(select(seasons.c.name, last)).tuples().all()
-            states = connection.execute(select(jobs.c.state, func.count()).group_by(jobs.c.state)).tuples().all()
+            newest = connection.execute(select(seasons.c.name, last)).all()
+            states = connection.execute(select(jobs.c.state, func.count()).group_by(jobs.c.state)).all()
         times = GaugeMetricFamily(
             "snowmode_sidecar_newest_frame_timestamp_seconds",
             "Time of the newest frame of a season, Unix seconds",

@@ -66,11 +66,15 @@ def _describe(app: FastAPI, tokens: bool) -> dict[str, Any]:
     )
     components = schema.setdefault("components", {})
     components["securitySchemes"] = _SCHEMES
-    components.setdefault("schemas", {}).setdefault("Problem", Problem.model_json_schema())
+    schemas = components.setdefault("schemas", {})
+    schemas.setdefault("Problem", Problem.model_json_schema())
+    for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's, which are not answered here
+        schemas.pop(name, None)
     used = set()
     for path, calls in schema["paths"].items():
         for method, call in calls.items():
             used.update(call.get("tags", ()))
+            _correct_problems(call)
             _add_limits(call)
             if method.upper() not in SAFE_METHODS and path not in READING_POSTS:
                 call["security"] = [{"token": []}, {"cookie": []}] if tokens else [{}, {"token": []}, {"cookie": []}]
@@ -78,6 +82,16 @@ def _describe(app: FastAPI, tokens: bool) -> dict[str, Any]:
                 _add(call, "401", "Writing needs a token")
     schema["tags"] = [{"name": name, "description": text} for name, text in TAGS if name in used]
     return schema
+
+
+def _correct_problems(call: dict[str, Any]) -> None:
+    """Says of problems that they are nothing but that; FastAPI adds that they are JSON, and an error of its own."""
+    if "422" in call["responses"]:
+        text = call["responses"].pop("422")["description"]
+        _add(call, "422", text)
+    for answer in call["responses"].values():
+        if CONTENT_TYPE in answer.get("content", {}):
+            answer["content"] = {CONTENT_TYPE: answer["content"][CONTENT_TYPE]}
 
 
 def _add_limits(call: dict[str, Any]) -> None:

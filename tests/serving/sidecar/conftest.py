@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 from collections.abc import Callable, Iterator
@@ -10,7 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.testclient import TestClient
 
+from serving.sidecar.app import create_app
+from serving.sidecar.services import open_services
+from serving.sidecar.settings import read_settings
 from tests.conftest import write_png
 from tests.serving.sidecar.postgres import NoPostgres, Postgres, postgres
 from tests.serving.sidecar.process import Sidecar, make_records
@@ -99,3 +104,18 @@ def sidecar(
         yield one
     finally:
         one.stop()
+
+
+@pytest.fixture
+def make_client(tmp_path: Path) -> Iterator[Callable[..., TestClient]]:
+    """Makes clients of an application in this process, on a database of its own unless one is named."""
+    with contextlib.ExitStack() as stack:
+
+        def make(**given: Any) -> TestClient:
+            given.setdefault("database", f"sqlite:///{tmp_path / 'winter.sqlite'}")
+            given.setdefault("server", "127.0.0.1:1")
+            services = stack.enter_context(open_services(read_settings(**given)))
+            client = TestClient(create_app(services), raise_server_exceptions=False, follow_redirects=False)
+            return stack.enter_context(client)
+
+        yield make
