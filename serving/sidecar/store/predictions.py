@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +16,7 @@ from serving.sidecar.errors import Conflict
 from serving.sidecar.store.seasons import ensure_seasons, find_season, insert
 from serving.sidecar.store.tables import FAILED, NO_TIME, frames, predictions, series
 
-_CHUNK = 5000  # names or ids in one statement; SQLite allows 32,766 parameters
+_FEW = 500  # names are asked for one by one; of more, the whole season is read, which takes less time
 
 Key = tuple[str, str, int]
 
@@ -74,15 +74,7 @@ def _record_group(
 ) -> tuple[int, int]:
     series_id, codes = _ensure_series(connection, season_id, key, records)
     ids, made = _ensure_frames(connection, season_id, records)
-    before = {
-        frame_id: revision
-        for some in _chunks(list(ids.values()))
-        for frame_id, revision in connection.execute(
-            select(predictions.c.frame_id, predictions.c.revision).where(
-                predictions.c.series_id == series_id, predictions.c.frame_id.in_(some)
-            )
-        )
-    }
+    before = _revisions(connection, series_id, ids.values())
     fresh = [one for one in records if one.revision > before.get(ids[one.frame], 0)]
     if not fresh:
         return 0, 0
@@ -156,13 +148,19 @@ def _said_of_frame(one: PredictionRecord) -> dict[str, Any]:
 
 
 def _frame_ids(connection: Connection, season_id: int, names: Sequence[str]) -> dict[str, int]:
-    return {
-        name: id_
-        for some in _chunks(names)
-        for name, id_ in connection.execute(
-            select(frames.c.name, frames.c.id).where(frames.c.season_id == season_id, frames.c.name.in_(some))
-        )
-    }
+    statement = select(frames.c.name, frames.c.id).where(frames.c.season_id == season_id)
+    if len(names) <= _FEW:
+        return dict(connection.execute(statement.where(frames.c.name.in_(names))).all())
+    wanted = set(names)
+    return {name: id_ for name, id_ in connection.execute(statement).all() if name in wanted}
+
+
+def _revisions(connection: Connection, series_id: int, frame_ids: Collection[int]) -> dict[int, int]:
+    """Gives the revisions that are there of frames, and of some between them."""
+    own = predictions.c
+    statement = select(own.frame_id, own.revision).where(own.series_id == series_id)
+    between = own.frame_id.between(min(frame_ids), max(frame_ids))
+    return dict(connection.execute(statement.where(between)).all())
 
 
 def _row(series_id: int, frame_id: int, codes: tuple[str, ...], one: PredictionRecord, now: int) -> dict[str, Any]:
@@ -179,10 +177,6 @@ def _row(series_id: int, frame_id: int, codes: tuple[str, ...], one: PredictionR
         "error": one.error,
         "recorded": now,
     }
-
-
-def _chunks(values: Sequence[Any]) -> Iterable[Sequence[Any]]:
-    return (values[start : start + _CHUNK] for start in range(0, len(values), _CHUNK))
 
 
 def _seconds(moment: datetime) -> int:
