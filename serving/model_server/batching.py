@@ -145,10 +145,9 @@ class BatchScheduler:
         if found is None:
             return
         queue, batch = found
-        answers = self._run(queue, batch)
-        with self._changed:
-            for part, answer in zip(batch.parts, answers, strict=True):
-                part.task.finish(part.start, answer)
+        # Without the lock: whoever is woken here may have the next request to put in.
+        for part, answer in zip(batch.parts, self._run(queue, batch), strict=True):
+            part.task.finish(part.start, answer)
 
     def _take(self) -> tuple[BatchQueue, Batch] | None:
         with self._changed:

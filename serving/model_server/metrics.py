@@ -26,8 +26,9 @@ written here all the same: `prometheus_client` appends `_total` to the name of a
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from time import perf_counter
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
 
@@ -88,6 +89,13 @@ _QUEUE_DEPTH = _gauge(":snowmode:serving:queue_depth", "Requests waiting for a b
 _IN_FLIGHT = _gauge(":snowmode:serving:in_flight", "Requests being answered", *_PER_SIGNATURE)
 _LATENCY = _histogram(":snowmode:serving:latency", "Time of an answer", _LATENCY_BUCKETS, *_PER_SIGNATURE)
 
+
+@cache
+def _child(instrument: Any, *labels: str) -> Any:
+    """Finds an instrument's child faster than `labels` does: together a tenth of a request's time in Python."""
+    return instrument.labels(*labels)
+
+
 Depth: TypeAlias = Mapping[Priority, Gauge]
 """Requests waiting in a queue."""
 
@@ -116,26 +124,26 @@ def counting(entrypoint: str) -> Iterator[Request]:
     try:
         yield request
         status = "OK"
-        _REQUEST_LATENCY.labels(request.model, "Predict", entrypoint).observe(1e6 * (perf_counter() - started))
+        _child(_REQUEST_LATENCY, request.model, "Predict", entrypoint).observe(1e6 * (perf_counter() - started))
     except ServableError as error:
         status = error.code.name
         raise
     finally:
-        _REQUESTS.labels(request.model, status).inc()
+        _child(_REQUESTS, request.model, status).inc()
 
 
 @contextmanager
 def answering(model: str, version: int, signature: str) -> Iterator[None]:
     """Shows a request as in flight, and notes how long its answer took."""
     labels = model, str(version), signature
-    in_flight = _IN_FLIGHT.labels(*labels)
+    in_flight = _child(_IN_FLIGHT, *labels)
     in_flight.inc()
     started = perf_counter()
     try:
         yield
         microseconds = 1e6 * (perf_counter() - started)
-        _LATENCY.labels(*labels).observe(microseconds)
-        _RUNTIME_LATENCY.labels(model, "Predict", "TF1").observe(microseconds)
+        _child(_LATENCY, *labels).observe(microseconds)
+        _child(_RUNTIME_LATENCY, model, "Predict", "TF1").observe(microseconds)
     finally:
         in_flight.dec()
 
@@ -174,7 +182,7 @@ def note_batch_input(rows: int, inputs: int) -> None:
 
 def note_queued(pool: str, seconds: float) -> None:
     """Notes how long a request waited in its queue."""
-    _QUEUING_LATENCY.labels(pool).observe(1e6 * seconds)
+    _child(_QUEUING_LATENCY, pool).observe(1e6 * seconds)
 
 
 def note_batch(rows: int, padded: int) -> None:
@@ -193,6 +201,7 @@ def forget(model: str, version: int) -> None:
     """Takes the gauges of an unloaded version off the page."""
     for gauge in (_QUEUE_DEPTH, _IN_FLIGHT):
         gauge.remove_by_labels({"model_name": model, "version": str(version)})
+    _child.cache_clear()
 
 
 def first_values(names: Iterable[str]) -> dict[str, int]:
