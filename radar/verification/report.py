@@ -62,6 +62,7 @@ class Calibration:
             over-confident.
         mean_probability: Mean probability of each mode, shape (K,), to be held against its share among predictions:
             if they differ, counting winners biases the season's statistics.
+        mean_confidence: Mean of the largest probability; of a calibrated model it is the accuracy.
     """
 
     curves: tuple[Curve, ...]
@@ -70,6 +71,7 @@ class Calibration:
     ece_adaptive: CalibrationError
     temperature: float
     mean_probability: NDArray[np.float64]
+    mean_confidence: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +245,7 @@ def _calibration(sample: Sample, curves: tuple[Curve, ...], scores: Estimates) -
         ece_adaptive=equal_count,
         temperature=fit_temperature(np.log(np.maximum(probabilities, SMALLEST)), sample.observed),
         mean_probability=np.ones(len(probabilities)) @ probabilities / len(probabilities),
+        mean_confidence=float(probabilities.max(axis=1).mean()),
     )
 
 

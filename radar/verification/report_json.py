@@ -121,6 +121,7 @@ def _calibration(calibration: Calibration, codes: tuple[str, ...]) -> dict[str, 
         },
         "fitting_temperature": calibration.temperature,
         "mean_probability": dict(zip(codes, calibration.mean_probability.tolist(), strict=True)),
+        "mean_confidence": calibration.mean_confidence,
         "curves": curves,
     }
 
