@@ -9,7 +9,9 @@ import typer
 from training.commands.compare import compare
 from training.commands.draw import draw
 from training.commands.gate import gate
+from training.commands.models import models, promote, rollback
 from training.commands.options import EXIT_CODES
+from training.commands.publish import publish
 from training.commands.recipes import recipes
 from training.commands.run import run
 from training.commands.synth import synth
@@ -19,7 +21,7 @@ app = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
-    help="Makes models: synthetic winters to try with, training runs, the release gate, comparisons, pictures.",
+    help="Makes models: prepares frames, trains, compares, publishes, and looks after what is published.",
     epilog=EXIT_CODES,
 )
 
@@ -31,7 +33,7 @@ def main() -> None:
     app()
 
 
-for _command in (synth, run, compare, recipes, gate):
+for _command in (synth, run, compare, recipes, gate, publish, models, promote, rollback):
     app.command()(_command)
 
 app.add_typer(draw, name="draw")

@@ -1,43 +1,57 @@
-"""The second half of `training run`: from trained weights to a published model with its scores and records."""
+"""The second half of `training run`: from trained weights to scores, records, and a published model."""
 
 from __future__ import annotations
 
-import dataclasses
-import importlib.metadata
-import json
-import math
-import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from radar.modes import SNOWFALL_MODES
-from radar.verification.probabilities import fit_temperature, softmax
+from radar import durable
+from radar.modes import SNOWFALL_MODES, Mode
+from radar.verification.probabilities import softmax
 from radar.verification.report import Report, verify
 from radar.verification.report_files import write_report
 from serving.protocol import contract
-from serving.protocol.contract import HeatMapEntry, InputEntry, ModeEntry, ModelCard
-from training import export, gate, pictures, publish
+from serving.protocol.contract import InputEntry, ModelCard
+from training import foreign as foreign_frames
+from training import report as page
 from training.architectures import Network
-from training.calibrate import rejection_threshold
+from training.calibrate import accepted_share, calibrate
+from training.card import make_card
+from training.errors import TrainingError
 from training.fit import predict_logits
 from training.labelled import LabelledFrames
+from training.layers import layer_diagram
+from training.pictures import learning_curve
 from training.recipe import Recipe
-from training.validation import FRAMES_FILE, read_frames, write_frames
+from training.records import METRICS_FILE, TEST_FILE, save_weights, write_environment
+from training.release import release
+from training.validation import FRAMES_FILE, read_frames, split_of, write_frames
 
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """What a run made: the published version, its card, its scores, and the folder with its records."""
+    """What a run made.
 
-    published: Path
+    Attributes:
+        published: Folder of the version; None if it was not to be published.
+        card: Of the model.
+        report: Scores of the validation frames.
+        folder: With the records.
+        test: Scores of the sealed winter, if there is one.
+        outcome: What became of the model, in plain words.
+    """
+
+    published: Path | None
     card: ModelCard
     report: Report
     folder: Path
+    test: Report | None = None
+    outcome: str = ""
 
 
 def finish(
@@ -46,11 +60,15 @@ def finish(
     validation: LabelledFrames,
     *,
     folder: Path,
-    models: Path,
+    models: Path | None,
     created: datetime,
     seed: int,
     synthetic: bool,
     say: Callable[[str], None],
+    modes: Sequence[Mode] = SNOWFALL_MODES,
+    test: LabelledFrames | None = None,
+    foreign: Sequence[Path] = (),
+    even_if_worse: bool = False,
 ) -> RunResult:
     """Calibrates, scores, exports, checks and publishes a trained network.
 
@@ -58,89 +76,98 @@ def finish(
         network: Trained.
         recipe: What it was made by.
         validation: The frames it was held against while it was trained.
-        folder: Of the run; holds `manifest.csv` and `metrics.jsonl` already.
-        models: Where to publish: ``<models>/snowmode/<version>``.
+        folder: Of the run; holds `recipe.json`, `manifest.csv` and `metrics.jsonl` already.
+        models: Where to publish: ``<models>/snowmode/<version>``; None does everything but publish.
         created: When the run began; the version's number.
         seed: Of every random draw.
         synthetic: Whether a computer made the frames.
         say: Called with lines of progress.
+        modes: The classes, in the order of the network's outputs.
+        test: Frames of sealed winters, which nothing was chosen by.
+        foreign: Folders of frames that are none of the known weather.
+        even_if_worse: Publishes a model that is worse than the one in production, too.
 
     Raises:
         GateError: The model fails the release gate; nothing is published then.
+        RefusedError: It is worse than the model in production; nothing is published then.
         TrainingError: It cannot be published there.
     """
-    codes = tuple(mode.code for mode in SNOWFALL_MODES)
+    codes = tuple(mode.code for mode in modes)
+    save_weights(network.model, folder)
+    write_environment(folder)
 
-    # Calibration and scores.
+    # Calibration, by validation frames alone.
     logits = predict_logits(network, validation.images)
-    temperature = fit_temperature(logits, validation.classes)
-    table = softmax(logits, temperature)
-    threshold = rejection_threshold(table)
-    write_frames(folder / FRAMES_FILE, validation.labels, codes, table)
-    _, sample = read_frames(folder / FRAMES_FILE, threshold=threshold)
-    scores = verify(
-        sample,
-        title=f"{recipe.name}, validation frames",
-        split=recipe.data.split,
-        synthetic=synthetic,
-        seed=seed,
-        notes=_notes(recipe),
-    )
-    height, width = network.features.output.shape[1:3]
-    card = ModelCard(
-        contract_version=contract.CONTRACT_VERSION,
-        model=contract.MODEL_NAME,
+    events = validation.events()
+    calibrated = calibrate(logits, validation.classes, events, accept=recipe.release.accept)
+    table = softmax(logits, calibrated.temperature)
+    accepted = accepted_share(table, events, calibrated.threshold)
+
+    def probabilities(images: NDArray[np.uint8]) -> NDArray[np.float64]:
+        return softmax(predict_logits(network, images), calibrated.temperature)
+
+    # Scores.
+    def score(name: str, frames: LabelledFrames, found: NDArray[np.float64], *, title: str, split: str) -> Report:
+        write_frames(folder / name, frames.labels, codes, found)
+        _, sample = read_frames(folder / name, threshold=calibrated.threshold)
+        notes = _notes(recipe) if frames is validation else _notes(recipe)[1:]
+        return verify(sample, title=title, split=split, synthetic=synthetic, seed=seed, notes=notes)
+
+    split = split_of(folder) if recipe.data.split == "manifest" else recipe.data.split
+    report = score(FRAMES_FILE, validation, table, title=f"{recipe.name}, validation frames", split=split)
+    tested = None
+    if test is not None and len(test.labels):
+        seasons = ", ".join(sorted({label.season for label in test.labels}))
+        tested = score(TEST_FILE, test, probabilities(test.images), title=f"{recipe.name}, {seasons}", split="season")
+        say(f"Sealed winter {seasons}: {tested.sentence}")
+    rule = InputEntry(**recipe.input.model_dump()).frame_rule()
+    turned_away = foreign_frames.reject(foreign, rule, probabilities, calibrated.threshold)
+    for kind in turned_away:
+        say(f"Foreign frames of {kind.name}: {kind.rejected:.1%} of {kind.frames:,} rejected")
+    card = make_card(
+        network,
+        recipe,
+        modes,
+        calibrated,
+        report=report,
+        test=tested,
+        folder=folder,
         created=created,
-        modes=tuple(ModeEntry(**dataclasses.asdict(mode)) for mode in SNOWFALL_MODES),
-        input=InputEntry(**recipe.input.model_dump()),
-        heat_map=HeatMapEntry(height=height, width=width),
-        feature_size=network.embed.output.shape[1],
-        temperature=temperature,
-        rejection_threshold=threshold,
-        recipe=recipe.name,
-        settings={**recipe.model_dump(mode="json"), "seed": seed},
-        manifest_sha256=sha256((folder / "manifest.csv").read_bytes()).hexdigest(),
-        git_commit=_git_commit(),
-        libraries={name: importlib.metadata.version(name) for name in ("tensorflow", "keras", "numpy")},
-        metrics=_metrics(scores),
-        caveats=scores.caveats,
-        synthetic=scores.synthetic,
+        seed=seed,
     )
 
-    # Report and pictures.
-    write_report(scores, folder)
-    pictures.learning_curve(folder / "metrics.jsonl", folder / "learning_curve.png", title=recipe.name)
+    # Records and pictures.
+    durable.write_text(folder / contract.CARD_FILE, card.model_dump_json(indent=1) + "\n")
+    write_report(report, folder)
+    last_kept = not recipe.fit.patience
+    learning_curve(folder / METRICS_FILE, folder / "learning_curve.png", title=recipe.name, last_kept=last_kept)
+    layer_diagram(network, title=recipe.architecture).savefig(folder / "layers.png")
+    sections = page.sections_of(network, recipe, card, calibrated, accepted, turned_away, folder=folder)
 
-    # Export through the release gate.
-    some = validation.images[np.linspace(0, len(validation.images) - 1, 6).astype(int)]
-
-    def make(target: Path) -> None:
-        say("Exporting")
-        export.write(target, network, card)
-        for line in gate.check(target, card, some, export.signatures(network, card)):
-            say(f"  passed  {line}")
-
-    published = publish.publish(models / contract.MODEL_NAME, publish.version_of(created), make)
-    (folder / contract.CARD_FILE).write_text(card.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    (folder / "published.json").write_text(json.dumps({"model": str(published)}) + "\n", encoding="utf-8")
-    return RunResult(published, card, scores, folder)
-
-
-def _metrics(report: Report) -> dict[str, float | int | None]:
-    """Gives the card the main scores, with the split in their names."""
-    side = f"validation_by_{report.split}"
-    metrics: dict[str, float | int | None] = {f"{side}_frames": report.frames, f"{side}_events": report.events}
-    for name in ("accuracy", "hss", "pss", "macro_f1", "brier", "log_loss"):
-        estimate = report.overall[name]
-        metrics[f"{side}_{name}"] = _rounded(estimate.value)
-        metrics[f"{side}_{name}_low"] = _rounded(estimate.low)
-        metrics[f"{side}_{name}_high"] = _rounded(estimate.high)
-    metrics[f"{side}_climatology_accuracy"] = _rounded(report.references["climatology"]["accuracy"])
-    return metrics
-
-
-def _rounded(value: float) -> float | None:
-    return round(value, 4) if math.isfinite(value) else None
+    # Release; the page tells what became of the model, also where something stood against it.
+    published, outcome = None, "Not published: nobody asked for it."
+    try:
+        if models is not None and getattr(network, "explains", True):
+            released = release(
+                network,
+                card,
+                folder,
+                models=models,
+                images=validation.images,
+                seed=seed,
+                say=say,
+                even_if_worse=even_if_worse,
+            )
+            published, outcome = released.folder, released.sentence
+        elif models is not None:
+            outcome = "Not published: a baseline only, without heat maps, to be held against other recipes."
+            say(outcome)
+    except TrainingError as error:
+        outcome = str(error)
+        raise
+    finally:
+        page.write_page(folder, card, report=report, test=tested, sections=sections, outcome=outcome)
+    return RunResult(published, card, report, folder, tested, outcome)
 
 
 def _notes(recipe: Recipe) -> tuple[str, ...]:
@@ -149,11 +176,3 @@ def _notes(recipe: Recipe) -> tuple[str, ...]:
         f"{chosen} and threshold were chosen on the validation frames, so their scores are a little too good.",
         "The wind is not in the picture: bands along and across it cannot be told apart by rule.",
     )
-
-
-def _git_commit() -> str:
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return ""

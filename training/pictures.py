@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from radar import frames
 from radar.errors import FrameError, LabelsError
 from radar.frames import Box
-from radar.verification.plots import CREDIT, SYNTHETIC_NOTE
+from radar.verification.plots import CREDIT, SYNTHETIC_NOTE, style
 from serving.protocol.connection import Connection, ServedModel
 from serving.protocol.contract import EXPLAIN, GRADCAM, PROBABILITIES, ModelCard
 
@@ -29,32 +30,54 @@ SUFFIXES = (".png", ".pdf", ".svg")
 """Formats a picture can be written in."""
 
 
-def learning_curve(metrics_file: Path, out: Path, *, title: str) -> None:
-    """Draws loss and accuracy by epoch.
+def learning_curve(metrics_file: Path, out: Path, *, title: str, last_kept: bool = False) -> None:
+    """Draws loss and accuracy by epoch into a file; see `learning_curve_figure`."""
+    learning_curve_figure(metrics_file, title=title, last_kept=last_kept).savefig(out)
+
+
+def learning_curve_figure(metrics_file: Path, *, title: str, last_kept: bool = False) -> Figure:
+    """Draws loss and accuracy by epoch, with the best epoch marked.
 
     Args:
         metrics_file: JSON lines as `training run` writes them.
-        out: PNG.
         title: What was trained.
+        last_kept: Whether the weights of the last epoch were kept, and not those of the best one.
     """
-    lines = [json.loads(line) for line in metrics_file.read_text(encoding="utf-8").splitlines()]
+    # A run that was continued has the epochs after its last checkpoint twice: the later line counts.
+    found = (json.loads(line) for line in metrics_file.read_text(encoding="utf-8").splitlines())
+    lines = list({line["epoch"]: line for line in found}.values())
     epochs = [line["epoch"] for line in lines]
-    figure = Figure(figsize=(8, 3.2), layout="constrained")
-    figure.suptitle(f"Learning curve, {title}", x=0.01, ha="left", fontweight="bold")
-    best = min(range(len(lines)), key=lambda n: lines[n]["val_loss"])
-    for axes, name, label in zip(
-        figure.subplots(1, 2), ("loss", "accuracy"), ("cross-entropy", "accuracy"), strict=True
-    ):
-        axes.plot(epochs, [line[name] for line in lines], color="0.55", label="training frames, augmented")
-        axes.plot(epochs, [line[f"val_{name}"] for line in lines], color="#0072B2", label="validation frames")
-        axes.axvline(
-            epochs[best], color="#D55E00", lw=0.8, ls=":", label=f"lowest validation loss, epoch {epochs[best]}"
+    best = min(lines, key=lambda line: math.inf if math.isnan(line["val_loss"]) else line["val_loss"])
+    with style():
+        figure = Figure(figsize=(9, 3.6), layout="constrained")
+        figure.suptitle(f"Learning curve, {title}", x=0.01, ha="left", fontweight="bold")
+        for axes, name, label in zip(
+            figure.subplots(1, 2), ("loss", "accuracy"), ("cross-entropy", "accuracy"), strict=True
+        ):
+            axes.plot(epochs, [line[name] for line in lines], color="0.55", label="training frames, augmented")
+            axes.plot(epochs, [line[f"val_{name}"] for line in lines], color="#0072B2", label="validation frames")
+            axes.axvline(best["epoch"], color="#D55E00", lw=0.8, ls=":")
+            axes.plot(
+                best["epoch"],
+                best[f"val_{name}"],
+                "o",
+                color="#D55E00",
+                ms=6,
+                label=f"lowest validation loss, epoch {best['epoch']}",
+            )
+            axes.set(xlabel="epoch", ylabel=label)
+            axes.xaxis.get_major_locator().set_params(integer=True)
+        figure.axes[1].set_ylim(top=1.0)
+        # Outside: every place inside may be that of a line.
+        figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower left", frameon=False, ncols=3)
+        kept = f"of the last epoch, {epochs[-1]}" if last_kept else f"of epoch {best['epoch']}"
+        figure.axes[1].set_title(
+            f"epoch {best['epoch']}: loss {best['val_loss']:.3f}, accuracy {best['val_accuracy']:.3f}; "
+            f"kept: weights {kept}",
+            loc="left",
+            fontsize=8,
         )
-        axes.set(xlabel="epoch", ylabel=label)
-        axes.xaxis.get_major_locator().set_params(integer=True)
-    figure.axes[1].set_ylim(top=1.0)
-    figure.axes[0].legend(frameon=False, fontsize=7.5)
-    figure.savefig(out)
+    return figure
 
 
 def read_predictions(results: Path, codes: Sequence[str]) -> list[dict[str, str]]:

@@ -19,6 +19,7 @@ from radar.verification.report_files import NAME
 from radar.verification.sample import Sample, index_of
 from training.errors import TrainingError
 from training.labelled import Label
+from training.records import MANIFEST_FILE
 
 FRAMES_FILE = "validation.csv"
 _KEY = ("season", "file", "time_utc", "event", "observed")
@@ -94,6 +95,29 @@ def read_frames(path: Path, *, threshold: float | None = None) -> tuple[list[tup
     return [(row[0], row[1]) for row in rows], sample
 
 
+def split_of(folder: Path) -> str:
+    """Tells by a run's manifest what its validation frames are: whole winters, whole events, or single frames.
+
+    Returns:
+        ``season``, ``event`` or ``frame``.
+
+    Raises:
+        TrainingError: The manifest cannot be read.
+    """
+    path = folder / MANIFEST_FILE
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        sides = {side: [row for row in rows if row["split"] == side] for side in ("training", "validation")}
+        for split, columns in {"season": ("season",), "event": ("season", "event")}.items():
+            groups = [{tuple(row[name] for name in columns) for row in side} for side in sides.values()]
+            if groups[0].isdisjoint(groups[1]):
+                return split
+    except (OSError, KeyError, csv.Error) as error:
+        raise TrainingError(f"{path}: expected the manifest of a run; cannot be read: {error}") from error
+    return "frame"
+
+
 def compare_runs(first: Path, second: Path, *, seed: int = 0) -> Comparison:
     """Compares two runs on the frames that both held out.
 
@@ -117,7 +141,7 @@ def compare_runs(first: Path, second: Path, *, seed: int = 0) -> Comparison:
             "the same frames with the same seed and split"
         )
     names = (first.resolve().name, second.resolve().name)
-    facts = [_facts(folder) for folder in (first, second)]
+    facts = [facts_of(folder) for folder in (first, second)]
     notes = []
     for name, number in zip(names, (len(keys), len(other_keys)), strict=True):
         if len(common) < number:
@@ -133,7 +157,12 @@ def compare_runs(first: Path, second: Path, *, seed: int = 0) -> Comparison:
     )
 
 
-def _facts(folder: Path) -> dict[str, object]:
+def facts_of(folder: Path) -> dict[str, object]:
+    """Reads how the frames of a run were split, and whether a computer made them.
+
+    Raises:
+        TrainingError: The folder is none of a run.
+    """
     path = folder / f"{NAME}.json"
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

@@ -15,8 +15,9 @@ from radar.verification import caveats
 from radar.verification.report_json import as_dict
 from serving.protocol import contract
 from serving.protocol.contract import ModelCard
-from training import finish, gate
+from training import calibrate, finish, gate
 from training import run as training_run
+from training.calibrate import accepted_share
 from training.errors import GateError, TrainingError
 from training.recipe import Recipe, load_recipe
 from training.session import SessionModel
@@ -76,12 +77,21 @@ def test_the_records_of_a_run_are_complete(done):
         "reliability.png",
         "by_month.png",
         "published.json",
+        "environment.json",
+        "final.weights.h5",
+        "layers.png",
+        "report.html",
     }
     recipe = Recipe.model_validate_json((result.folder / "recipe.json").read_text())
     assert recipe == load_recipe("radar", SMALL)
     lines = [json.loads(line) for line in (result.folder / "metrics.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in lines] == [1, 2]
-    assert json.loads((result.folder / "published.json").read_text()) == {"model": str(result.published)}
+    assert json.loads((result.folder / "published.json").read_text()) == {
+        "model": str(result.published),
+        "version": int(result.published.name),
+        "labels": ["production"],
+        "verdict": "No model is in production to compare with.",
+    }
     for name in ("learning_curve.png", "confusion.png", "performance.png", "reliability.png", "by_month.png"):
         picture = cv2.imread(str(result.folder / name))
         assert min(picture.shape[:2]) > 200
@@ -143,7 +153,8 @@ def test_the_published_model_gives_the_scores_of_its_card(done, winter):
     assert metrics["validation_by_event_climatology_accuracy"] == pytest.approx(
         np.bincount(classes).max() / len(rows), abs=1e-4
     )
-    assert (table.max(axis=1) >= result.card.rejection_threshold).mean() >= 0.95
+    events = np.array([row["event"] for row in rows])
+    assert accepted_share(table, events, result.card.rejection_threshold) >= 0.95
 
 
 def test_the_report_of_a_run_is_that_of_its_held_out_frames(done, winter):
@@ -181,6 +192,9 @@ def test_the_metrics_of_the_card_are_those_of_the_report(done):
         "validation_by_event_climatology_accuracy": pytest.approx(
             report.references["climatology"]["accuracy"], abs=5.1e-5
         ),
+        "validation_by_event_ece": pytest.approx(report.calibration.ece.value, abs=5.1e-5),
+        "validation_by_event_mean_confidence": pytest.approx(report.calibration.mean_confidence, abs=5.1e-5),
+        "validation_by_event_accepted_share": pytest.approx(report.accepted.share, abs=5.1e-5),
     }
 
 
@@ -196,7 +210,9 @@ def test_frames_are_accepted_by_their_own_probability_in_whatever_order_the_labe
     scored = []
     verify = finish.verify
     monkeypatch.setattr(finish, "verify", lambda sample, **how: scored.append(sample) or verify(sample, **how))
-    monkeypatch.setattr(finish, "rejection_threshold", lambda table: round(float(np.median(table.max(axis=1))), 4))
+    monkeypatch.setattr(
+        calibrate, "rejection_threshold", lambda table, *_, **__: round(float(np.median(table.max(axis=1))), 4)
+    )
     result = run(load_recipe("radar", [*SMALL, "fit.epochs=1"]), shuffled, tmp_path)
     (sample,) = scored
     assert (np.diff(sample.times) > np.timedelta64(0)).all(), "persistence needs them in order"
@@ -221,6 +237,8 @@ def test_a_model_that_fails_the_gate_is_not_published(winter, tmp_path, monkeypa
     (records,) = (tmp_path / "runs").iterdir()
     assert not (records / "published.json").exists()
     assert (records / "metrics.jsonl").exists()
+    assert "not this one" in (records / "report.html").read_text(encoding="utf-8")
+    assert not (tmp_path / "models" / "releases.json").exists()
     # The original's way of splitting flatters, and its card says so.
     (card,) = cards
     assert caveats.RANDOM_SPLIT in card.caveats

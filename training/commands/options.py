@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -22,6 +23,10 @@ Server = Annotated[
         metavar="HOST:PORT",
         help="Model server; or embedded:MODELS to start one for this command.",
     ),
+]
+Models = Annotated[
+    Path,
+    typer.Option("--models", metavar="FOLDER", help="Folder of published models: MODELS/snowmode/VERSION."),
 ]
 
 

@@ -1,0 +1,190 @@
+"""Releases: candidate, production and the way back, and what model servers make of the file they are given."""
+
+import contextlib
+import json
+import multiprocessing
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+from google.protobuf import text_format
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from serving.model_server.model_config import read_entries
+from serving.protocol import wire
+from serving.protocol.connection import Connection
+from serving.protocol.contract import MODEL_NAME
+from serving.protocol.errors import ServingError
+from tests.serving.model_server.toy_server import Server, wait_until
+from training import published, releases
+from training.errors import TrainingError
+from training.releases import CANDIDATE_NAME, CONFIG_FILE, RELEASES_FILE
+
+
+def shelve(models, *versions):
+    """Puts versions on the shelf that are just about recognised as such."""
+    for version in versions:
+        folder = models / MODEL_NAME / str(version)
+        folder.mkdir(parents=True)
+        (folder / "saved_model.pb").write_bytes(b"")
+
+
+def entries(models):
+    config = text_format.Parse((models / CONFIG_FILE).read_text(encoding="utf-8"), wire.ModelServerConfig())
+    return read_entries(config)
+
+
+def served(models):
+    """What the config file asks a server for: versions by name."""
+    return {name: sorted(entry.policy.versions) for name, entry in entries(models).items()}
+
+
+def test_the_first_version_goes_into_production_and_the_next_is_a_candidate_of_its_own_name(tmp_path):
+    shelve(tmp_path, 1)
+    releases.offer(tmp_path, 1)
+    assert served(tmp_path) == {MODEL_NAME: [1]}
+    shelve(tmp_path, 2)
+    now = releases.offer(tmp_path, 2, note="radar")
+    assert (now.production, now.candidate) == (1, 2)
+    assert served(tmp_path) == {MODEL_NAME: [1], CANDIDATE_NAME: [2]}
+    assert {entry.base_path for entry in entries(tmp_path).values()} == {tmp_path / MODEL_NAME}
+
+
+def test_promotion_keeps_the_version_before_for_the_change_and_rollback_ends_that(tmp_path):
+    shelve(tmp_path, 1)
+    releases.promote(tmp_path, 1)
+    shelve(tmp_path, 2)
+    releases.promote(tmp_path, 2)
+    assert served(tmp_path) == {MODEL_NAME: [1, 2]}
+    now = releases.rollback(tmp_path, note="misses vortices")
+    # Version 2 must not be loaded now: the higher number answers requests that name none.
+    assert served(tmp_path) == {MODEL_NAME: [1]}
+    assert [(step.action, step.version) for step in now.history] == [("promote", 1), ("promote", 2), ("rollback", 1)]
+    assert now.history[-1].note == "misses vortices"
+    with pytest.raises(TrainingError, match="no version was in production before 1"):
+        releases.rollback(tmp_path)
+
+
+def test_a_folder_without_records_has_its_newest_version_in_production(tmp_path):
+    assert releases.read(tmp_path).production is None
+    shelve(tmp_path, 5, 12)
+    assert releases.read(tmp_path).production == 12
+    shelve(tmp_path, 13)
+    assert releases.offer(tmp_path, 13).labels_of(13) == ("production",), "nobody could tell it from the newest"
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.sampled_from(["offer", "promote", "rollback"]), st.integers(1, 4)), max_size=12))
+def test_whatever_is_done_nobody_gets_a_candidate_who_did_not_ask_for_it(tmp_path_factory, steps):
+    models = tmp_path_factory.mktemp("shelf")
+    shelve(models, 1, 2, 3, 4)
+    releases.promote(models, 1)
+    for action, version in steps:
+        with contextlib.suppress(TrainingError):
+            if action == "rollback":
+                releases.rollback(models)
+            else:
+                getattr(releases, action)(models, version)
+        now = releases.read(models)
+        assert max(served(models)[MODEL_NAME]) == now.production
+        assert not any(entry.labels for entry in entries(models).values()), "a reload that moves one is refused"
+        assert not published.look(models).warnings
+
+
+def test_what_cannot_be_promoted_is_named(tmp_path):
+    shelve(tmp_path, 1)
+    (tmp_path / MODEL_NAME / "2").mkdir()
+    for version in (2, 3):
+        with pytest.raises(TrainingError, match=f"expected a published version, received {version}; there are: 1"):
+            releases.promote(tmp_path, version)
+    assert not (tmp_path / CONFIG_FILE).exists()
+    releases.promote(tmp_path, 1)
+    with pytest.raises(TrainingError, match="1 is in production already"):
+        releases.promote(tmp_path, 1)
+
+
+def test_the_path_that_servers_see_is_kept(tmp_path):
+    shelve(tmp_path, 1, 2)
+    releases.promote(tmp_path, 1, served_at=Path("/models"))
+    releases.promote(tmp_path, 2)
+    assert entries(tmp_path)[MODEL_NAME].base_path == Path("/models/snowmode")
+    with pytest.raises(TrainingError, match="expected an absolute path, received 'models'"):
+        releases.promote(tmp_path, 1, served_at=Path("models"))
+
+
+def test_damaged_records_are_named_with_the_way_out(tmp_path):
+    shelve(tmp_path, 1)
+    (tmp_path / RELEASES_FILE).write_text('{"production": "one"}')
+    with pytest.raises(TrainingError, match=r"(?s)cannot be read.*remove it, and name the version"):
+        releases.promote(tmp_path, 1)
+    assert json.loads((tmp_path / RELEASES_FILE).read_text()) == {"production": "one"}
+
+
+def test_a_config_that_does_not_fit_the_records_is_shown_and_can_be_written_again(tmp_path):
+    shelve(tmp_path, 1)
+    releases.promote(tmp_path, 1)
+    (tmp_path / CONFIG_FILE).unlink()
+    (warning,) = published.look(tmp_path).warnings
+    assert f"training promote 1 --served-at {tmp_path}" in warning
+    releases.promote(tmp_path, 1, served_at=tmp_path)
+    assert not published.look(tmp_path).warnings
+
+
+def offer_many(models, first):
+    for version in range(first, first + 15):
+        releases.offer(models, version)
+
+
+def test_jobs_that_publish_at_the_same_time_lose_nothing(tmp_path):
+    shelve(tmp_path, *range(100, 160))
+    releases.promote(tmp_path, 100)
+    context = multiprocessing.get_context("spawn")
+    jobs = [context.Process(target=offer_many, args=(tmp_path, first)) for first in (101, 121, 141)]
+    for job in jobs:
+        job.start()
+    for job in jobs:
+        job.join()
+        assert job.exitcode == 0
+    assert len(releases.read(tmp_path).history) == 1 + 45
+
+
+@pytest.mark.slow
+def test_a_running_server_follows_promotion_and_rollback(tmp_path, models):
+    """Real server process, real models; every change by the file alone."""
+    shelf = tmp_path / "shelf"
+    (version,) = (models / MODEL_NAME).iterdir()
+    for number in (1, 2):
+        shutil.copytree(version, shelf / MODEL_NAME / str(number))
+        releases.offer(shelf, number)
+    server = Server(
+        tmp_path,
+        None,
+        f"--model_config_file={shelf / CONFIG_FILE}",
+        "--model_config_file_poll_wait_seconds=1",
+        "--file_system_poll_wait_seconds=1",
+    )
+
+    def answering(**how):
+        try:
+            with Connection(server.target, **how) as connection:
+                return connection.describe().version
+        except ServingError:
+            return None
+
+    try:
+        wait_until(lambda: answering(model=CANDIDATE_NAME) == 2, "the candidate")
+        assert answering() == 1
+        releases.promote(shelf, 2)
+        seen = []
+        wait_until(lambda: seen.append(answering()) or seen[-1] == 2, "the promotion")
+        assert set(seen) <= {1, 2}, "somebody always answered"
+        assert answering(version=1) == 1, "for jobs that began with it"
+        wait_until(lambda: answering(model=CANDIDATE_NAME) is None, "the candidate is none any more")
+        releases.rollback(shelf)
+        seen.clear()
+        wait_until(lambda: seen.append(answering()) or seen[-1] == 1, "the rollback")
+        assert set(seen) <= {1, 2}, "somebody always answered"
+    finally:
+        server.end(signal.SIGKILL)
