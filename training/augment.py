@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import cv2
@@ -9,10 +10,14 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from radar.palette import COLORS, RATE_LIMITS
 from training.recipe import AugmentTable
 
 ROTATIONS = tuple(range(-30, 30, 5))
 """The original's 12 rotations, degrees: -30 to +25 in steps of 5, 0 included."""
+
+DRAWS = 9
+"""Uniform numbers a frame and epoch: rotation, two of shift, five of the rectangle, intensity."""
 
 
 def nakai_copies(
@@ -43,16 +48,31 @@ def nakai_copies(
 
 
 def draw_changes(count: int, epoch: int, seed: int) -> NDArray[np.float32]:
-    """Draws what `small_changes` needs for one epoch: uniform numbers, shape (count, 8)."""
-    return np.random.default_rng((seed, epoch, 1)).random((count, 8), dtype=np.float32)
+    """Draws what `small_changes` needs for one epoch: uniform numbers, shape (count, DRAWS)."""
+    return np.random.default_rng((seed, epoch, 1)).random((count, DRAWS), dtype=np.float32)
+
+
+def draw_mixing(count: int, epoch: int, seed: int, alpha: float) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Draws with which frame each is mixed in an epoch, and how much of itself stays: 0.5 to 1, shapes (count,)."""
+    if not alpha:
+        return np.arange(count), np.ones(count, np.float32)
+    rng = np.random.default_rng((seed, epoch, 2))
+    stays = rng.beta(alpha, alpha, count)
+    return rng.permutation(count), np.maximum(stays, 1 - stays).astype(np.float32)
+
+
+def mix(values: Any, others: Any, amount: Any) -> Any:
+    """Mixes rows, shape (N, ...), with others: `amount`, shape (N,), of the first, the rest of the second."""
+    share = tf.reshape(amount, [-1] + [1] * (len(values.shape) - 1))
+    return values * share + others * (1.0 - share)
 
 
 def small_changes(images: Any, draw: Any, table: AugmentTable, no_echo: tuple[int, int, int]) -> Any:
-    """Rotates, shifts and erases a batch a little; every frame by its own draw.
+    """Intensifies, rotates, shifts and erases a batch a little; every frame by its own draw.
 
     Args:
         images: uint8 tensor, shape (N, H, W, 3).
-        draw: float32 tensor, shape (N, 8), of `draw_changes`.
+        draw: float32 tensor, shape (N, DRAWS), of `draw_changes`.
         table: How much.
         no_echo: RGB that fills what turns or shifts in, and erased rectangles.
 
@@ -69,6 +89,8 @@ def small_changes(images: Any, draw: Any, table: AugmentTable, no_echo: tuple[in
     transforms = tf.stack(
         (cos, -sin, cx - cos * cx + sin * cy + dx, sin, cos, cy - sin * cx - cos * cy + dy, zero, zero), axis=1
     )
+    if table.intensity_db:
+        images = intensify(images, (draw[:, 8] * 2 - 1) * np.float32(table.intensity_db))
     background = tf.constant(no_echo, tf.float32)
     moved = tf.raw_ops.ImageProjectiveTransformV3(
         images=tf.cast(images, tf.float32) - background,
@@ -80,6 +102,56 @@ def small_changes(images: Any, draw: Any, table: AugmentTable, no_echo: tuple[in
     )
     keep = 1.0 - _rectangles(draw[:, 3:], table.erase, height, width)
     return moved * keep[..., tf.newaxis] + background
+
+
+def intensify(images: Any, decibels: Any) -> Any:
+    """Raises or lowers the rain rates of frames, as a radar with another calibration would show them.
+
+    The colours of a palette stand for rates; a change of brightness or contrast would make other rates of them, at
+    random. So each colour is moved along the palette, and what the resizing mixed into it is kept.
+
+    Args:
+        images: uint8 tensor, shape (N, H, W, 3), in the palette of `radar.palette`.
+        decibels: float32 tensor, shape (N,).
+
+    Returns:
+        float32 tensor in 0..255, same shape. Pixels without echo stay as they are.
+    """
+    levels, colors = _palette()
+    coarse = tf.cast(tf.bitwise.right_shift(images, tf.constant(3, tf.uint8)), tf.int32)
+    level = tf.gather(tf.constant(levels), coarse[..., 0] * 1024 + coarse[..., 1] * 32 + coarse[..., 2])
+    echo = tf.cast(level > 0, tf.float32)
+    moved = tf.clip_by_value(level + echo * decibels[:, None, None], 0.0, float(len(colors) - 1) * _STEP_DB)
+    path = tf.constant(colors)
+    change = _at(path, moved) - _at(path, level)
+    return tf.clip_by_value(tf.cast(images, tf.float32) + change, 0.0, 255.0)
+
+
+_STEP_DB = 0.25
+_FAINTEST_DB = -20.0
+"""Level of the palette's first entry, no echo, decibels relative to 1 mm/h: the middle of a class is its level."""
+
+
+def _at(path: Any, level: Any) -> Any:
+    """Gives the colours of levels (decibels above no echo)."""
+    return tf.gather(path, tf.cast(tf.round(level / _STEP_DB), tf.int32))
+
+
+@cache
+def _palette() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Levels of coarse RGB (5 bits a channel), decibels above no echo, (32768,); and colours by level, (L, 3)."""
+    limits = np.append(RATE_LIMITS, RATE_LIMITS[-1] * 1.5)
+    knots = np.append(_FAINTEST_DB, 5 * np.log10(limits[:-1] * limits[1:])) - _FAINTEST_DB
+    steps = np.arange(0, knots[-1] + _STEP_DB / 2, _STEP_DB)
+    path = np.stack([np.interp(steps, knots, COLORS[:, c]) for c in range(3)], axis=1).astype(np.float32)
+    side = np.arange(32, dtype=np.float32) * 8 + 4
+    coarse = np.stack(np.meshgrid(side, side, side, indexing="ij"), axis=-1).reshape(-1, 3)
+    # |a - b|^2 less |a|^2, which is the same for all: the nearest colour on the way from no echo to the heaviest
+    # rain.
+    nearest = ((path**2).sum(axis=1) - 2 * coarse @ path.T).argmin(axis=1)
+    levels = (nearest * _STEP_DB).astype(np.float32)
+    levels[-1] = 0.0  # white
+    return levels, path
 
 
 def _rectangles(draw: Any, share: float, height: int, width: int) -> Any:

@@ -3,6 +3,7 @@
 SnowmodeError
 └── TrainingError
     ├── RecipeError     a recipe or an override that cannot work; nothing was started
+    ├── DivergedError   a loss that is no number any more; the settings are to blame
     ├── GateError       a model that must not be published; names every check it failed
     ├── RefusedError    a model that is worse than the one in production; nothing was published
     ├── MachineError    a full disk, a lost peer: the machine's trouble, worth another try
@@ -20,6 +21,10 @@ class TrainingError(SnowmodeError):
 
 class RecipeError(TrainingError):
     """A recipe or an override that cannot work; nothing was started."""
+
+
+class DivergedError(TrainingError):
+    """The loss is no number any more."""
 
 
 class GateError(TrainingError):

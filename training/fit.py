@@ -2,154 +2,204 @@
 
 from __future__ import annotations
 
-import json
-import math
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from training import augment
+from training import augment, pipeline, schedule
 from training.architectures import Network
+from training.checkpoints import Arrays, Checkpoint, Checkpoints, Progress
+from training.devices import Devices
+from training.epochs import EpochEnd, Records, Watch, assign, cross_entropy, truncate
+from training.errors import MachineError, TrainingError
+from training.pipeline import Share
 from training.recipe import Recipe
+from training.schedule import Stage
+
+Side = tuple[NDArray[np.uint8], NDArray[np.int64]]
 
 
-class MetricsLog(keras.callbacks.Callback):  # type: ignore[misc]
-    """Writes one JSON line an epoch, at once, so that a killed run keeps its curve.
+class Fitted(NamedTuple):
+    """How a fit went.
 
-    Args:
-        file: Open for writing.
-        report: Called with the epoch's number (from 1), the number of epochs and the metrics.
+    Attributes:
+        epoch: The epoch (from 1) with the lowest validation loss.
+        loss: That loss.
+        epochs: Epochs run, those before an interruption included.
+        resumed: Epochs of them that were run before this call.
     """
 
-    def __init__(self, file: IO[str], report: Callable[[int, int, dict[str, float]], None]) -> None:
-        super().__init__()
-        self._file = file
-        self._report = report
-        self._started = time.perf_counter()
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Writes the line."""
-        metrics = {name: round(float(value), 6) for name, value in (logs or {}).items()}
-        seconds = round(time.perf_counter() - self._started, 2)
-        self._file.write(json.dumps({"epoch": epoch + 1, "seconds": seconds, **metrics}) + "\n")
-        self._file.flush()
-        self._report(epoch + 1, self.params["epochs"], metrics)
-
-
-class StepTicker(keras.callbacks.Callback):  # type: ignore[misc]
-    """Tells after each step how far the epoch is.
-
-    Args:
-        tick: Called with the epoch's number (from 1), the step's number (from 1) and the number of steps.
-    """
-
-    def __init__(self, tick: Callable[[int, int, int], None]) -> None:
-        super().__init__()
-        self._tick = tick
-        self._epoch = 0
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Notes the epoch."""
-        self._epoch = epoch + 1
-
-    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Tells the step."""
-        self._tick(self._epoch, batch + 1, self.params["steps"])
+    epoch: int
+    loss: float
+    epochs: int
+    resumed: int
 
 
 def fit(
     network: Network,
     recipe: Recipe,
-    training: tuple[NDArray[np.uint8], NDArray[np.int64]],
-    validation: tuple[NDArray[np.uint8], NDArray[np.int64]],
+    training: Side,
+    validation: Side,
     *,
     no_echo: tuple[int, int, int],
     seed: int,
-    log: Path,
-    report: Callable[[int, int, dict[str, float]], None],
+    log: Path | None,
+    report: Callable[[int, int, dict[str, float]], None] = lambda *_: None,
     tick: Callable[[int, int, int], None] = lambda *_: None,
-) -> tuple[int, float]:
+    checkpoints: Path | None = None,
+    tensorboard: Path | None = None,
+    devices: Devices | None = None,
+    stopping: Callable[[], bool] = lambda: False,
+) -> Fitted:
     """Trains a network in place.
 
+    With `patience` it ends with the weights of the lowest validation loss, otherwise with those of the last epoch;
+    with `ema` with their moving average.
+
     Args:
-        network: With fresh weights.
+        network: With fresh weights, made in the scope of `devices`.
         recipe: How.
         training: Images uint8 (N, H, W, 3) and classes (N,).
         validation: The same, of other frames.
         no_echo: RGB that fills what augmentation uncovers.
         seed: Of augmentation and order.
-        log: JSON-lines file of metrics.
-        report: See `MetricsLog`.
-        tick: See `StepTicker`.
+        log: JSON-lines file of metrics; None writes none.
+        report: See `training.epochs.Records`.
+        tick: See `training.epochs.Watch`.
+        checkpoints: Folder to keep the state of each epoch in; if there is one already, the run goes on from it.
+        tensorboard: Folder for TensorBoard.
+        devices: One device by default.
+        stopping: Asked after each step whether to stop.
 
-    Returns:
-        The epoch (from 1) with the lowest validation loss, and that loss. With `patience` its weights are kept.
+    Raises:
+        DivergedError: The loss is no number any more.
+        Interrupted: `stopping` said so; the last checkpoint holds.
+        MachineError: A checkpoint cannot be written.
+        TrainingError: A checkpoint cannot be read, or is of another network; or batches cannot be shared out.
     """
+    used = devices or Devices()
     images, classes = training
     if recipe.augment.kind == "nakai2022":
         images, classes = augment.nakai_copies(images, classes, no_echo)
-    steps = math.ceil(len(images) / recipe.fit.batch_size)
-    batches = _batches(images, classes, recipe, no_echo, seed)
-    rate: Any = recipe.fit.learning_rate
-    stopping = []
-    if recipe.fit.schedule == "cosine":
-        rate = keras.optimizers.schedules.CosineDecay(rate, recipe.fit.epochs * steps, alpha=0.02)
-    if recipe.fit.patience:
-        stopping = [
-            keras.callbacks.EarlyStopping("val_loss", patience=recipe.fit.patience, restore_best_weights=True)
-        ]
-    network.model.compile(
-        optimizer=keras.optimizers.Adam(rate),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=["accuracy"],
-    )
-    held_out = tf.data.Dataset.from_tensor_slices((validation[0].astype(np.float32), validation[1])).batch(256)
-    with log.open("w", encoding="utf-8") as file:
-        history = network.model.fit(
-            batches,
-            epochs=recipe.fit.epochs,
-            steps_per_epoch=steps,
-            validation_data=held_out,
-            callbacks=[*stopping, MetricsLog(file, report), StepTicker(tick)],
-            shuffle=False,  # the batches are shuffled already
-            verbose=0,
+    modes = int(network.model.output.shape[-1])
+    share = Share(used.replicas, used.worker * used.replicas // used.workers, used.replicas // used.workers)
+    used.check(recipe.fit.batch_size, len(images))
+    steps = pipeline.steps_per_epoch(len(images), recipe.fit.batch_size, share)
+
+    kept = Checkpoints(checkpoints)
+    state = kept.load()
+    progress = state.progress if state else Progress()
+    resumed = progress.epoch
+    if log is not None and used.is_chief:
+        truncate(log, resumed)
+    records = Records(log if used.is_chief else None, tensorboard if used.is_chief else None, report)
+
+    logits_of = predictor(network)
+
+    def score() -> tuple[float, float]:
+        return used.agreed(cross_entropy(logits_of(validation[0]), validation[1]))
+
+    best: Arrays | None = None
+    stages = schedule.stages(recipe)
+    for number, stage in enumerate(stages):
+        if progress.stopped or progress.epoch >= stage.epochs.stop:
+            continue
+        epochs = range(max(stage.epochs.start, progress.epoch), stage.epochs.stop)
+        with used.scope():
+            _compile(network, recipe, stage, steps)
+        if state is not None and state.progress is progress:
+            _restore(network, state, with_optimizer=progress.stage == number and progress.epoch > stage.epochs.start)
+        batches = pipeline.batches(
+            images, classes, recipe, modes=modes, no_echo=no_echo, seed=seed, epochs=epochs, share=share
         )
-    losses = history.history["val_loss"]
-    # A loss that is no number is never the lowest; early stopping sees it the same way.
-    best = min(range(len(losses)), key=lambda n: math.inf if math.isnan(losses[n]) else losses[n])
-    return best + 1, float(losses[best])
+        end = EpochEnd(
+            stage=number,
+            last_stage=stage is stages[-1],
+            epochs=recipe.fit.epochs,
+            patience=recipe.fit.patience,
+            progress=progress,
+            score=score,
+            checkpoints=kept if used.is_chief else Checkpoints(None),
+            records=records,
+        )
+        with _telling_what_to_do(used):
+            network.model.fit(
+                used.distribute(batches),
+                initial_epoch=epochs.start,
+                epochs=epochs.stop,
+                steps_per_epoch=steps,
+                callbacks=[Watch(tick, stopping), end],
+                shuffle=False,  # the batches are shuffled already
+                verbose=0,
+            )
+        # Keras leaves the moving average in place of the weights, from which the next stage must not go on.
+        assign(network.model.variables, end.last)
+        progress, best = end.progress, end.kept or best
+    # Without one the best epoch, or every one, was before an interruption.
+    assign(network.model.variables, best or kept.kept(progress))
+    return Fitted(progress.best_epoch, progress.best_loss, progress.epoch, resumed)
 
 
 def predict_logits(network: Network, images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Runs the network on images (N, H, W, 3); gives logits, shape (N, K)."""
+    return predictor(network)(images)
+
+
+def predictor(network: Network) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
+    """Makes a function that runs the network on images (N, H, W, 3) and gives logits (N, K); compiled once."""
     run = tf.function(lambda x: network.model(tf.cast(x, tf.float32), training=False), reduce_retracing=True)
-    parts = [run(tf.constant(images[start : start + 256])).numpy() for start in range(0, len(images), 256)]
-    return np.concatenate(parts)
+
+    def logits_of(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        parts = [run(tf.constant(images[start : start + 256])).numpy() for start in range(0, len(images), 256)]
+        return np.concatenate(parts)
+
+    return logits_of
 
 
-def _batches(
-    images: NDArray[np.uint8], classes: NDArray[np.int64], recipe: Recipe, no_echo: tuple[int, int, int], seed: int
-) -> Any:
-    """Makes the batches of all epochs; the pictures of an epoch depend on seed, epoch and frame alone."""
-    count, epochs = len(images), recipe.fit.epochs
-    frames, labels = tf.constant(images), tf.constant(classes)
-    orders = tf.constant([np.random.default_rng((seed, epoch)).permutation(count) for epoch in range(epochs)])
-    changes = tf.constant([augment.draw_changes(count, epoch, seed) for epoch in range(epochs)])
+def _compile(network: Network, recipe: Recipe, stage: Stage, steps: int) -> None:
+    schedule.freeze(network, stage)
+    network.model.compile(
+        optimizer=schedule.optimizer(recipe, stage, steps),
+        loss=keras.losses.CategoricalCrossentropy(from_logits=True),
+        metrics=[keras.metrics.CategoricalAccuracy("accuracy")],
+    )
+    network.model.optimizer.build(network.model.trainable_variables)
 
-    def one_epoch(epoch: Any) -> Any:
-        order = tf.data.Dataset.from_tensor_slices(orders[epoch])
-        return order.batch(recipe.fit.batch_size).map(lambda index: take(epoch, index))
 
-    def take(epoch: Any, index: Any) -> Any:
-        chosen = tf.gather(frames, index)
-        if recipe.augment.kind == "small":
-            chosen = augment.small_changes(chosen, tf.gather(changes[epoch], index), recipe.augment, no_echo)
-        return tf.cast(chosen, tf.float32), tf.gather(labels, index)
+def _restore(network: Network, state: Checkpoint, *, with_optimizer: bool) -> None:
+    try:
+        assign(network.model.variables, state.model)
+        if with_optimizer:
+            assign(network.model.optimizer.variables, state.optimizer)
+    except ValueError as error:
+        raise TrainingError(
+            f"The checkpoint is of another network: {error}; give another --name, or remove the folder of the run"
+        ) from error
 
-    return tf.data.Dataset.range(epochs).flat_map(one_epoch).prefetch(2)
+
+@contextmanager
+def _telling_what_to_do(devices: Devices) -> Iterator[None]:
+    """Tells of a lost peer or too little memory in words that help."""
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError as error:
+        raise TrainingError(
+            "The device has too little memory for a step; lower fit.batch_size or the size of the input. TensorFlow "
+            f"says: {_first_line(error)}"
+        ) from error
+    except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.DeadlineExceededError) as error:
+        raise MachineError(
+            f"Lost a peer ({devices.description}); start all workers again with the same --name, they go on after "
+            "the "
+            f"last finished epoch. TensorFlow says: {_first_line(error)}"
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or ["nothing"])[0][:300]

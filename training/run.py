@@ -80,7 +80,7 @@ def run(
     # Weights.
     network = architectures.build(recipe.architecture, **size, modes=len(codes), transfer=recipe.transfer)
     say(f"{recipe.architecture}: {network.model.count_params():,} weights")
-    best, loss = fit(
+    fitted = fit(
         network,
         recipe,
         training,
@@ -91,8 +91,8 @@ def run(
         report=report,
         tick=tick,
     )
-    kept = f"weights of epoch {best} kept" if recipe.fit.patience else "weights of the last epoch kept"
-    say(f"Lowest validation loss {loss:.4f} in epoch {best}; {kept}")
+    kept = f"weights of epoch {fitted.epoch} kept" if recipe.fit.patience else "weights of the last epoch kept"
+    say(f"Lowest validation loss {fitted.loss:.4f} in epoch {fitted.epoch}; {kept}")
 
     # Scores, report, release gate.
     return finish(

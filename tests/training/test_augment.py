@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from training.augment import ROTATIONS, draw_changes, nakai_copies, small_changes
+from radar.palette import COLORS
+from training.augment import DRAWS, ROTATIONS, draw_changes, draw_mixing, intensify, nakai_copies, small_changes
 from training.recipe import AugmentTable
 
 UNDER = (10, 200, 90)
-STILL = np.full((1, 8), 0.5, np.float32)  # no turn and no shift; a rectangle only where `erase` is above 0.5
+STILL = np.full((1, DRAWS), 0.5, np.float32)  # no turn and no shift; a rectangle only where `erase` is above 0.5
 
 
 def picture(seed=0, size=16):
@@ -126,7 +127,7 @@ def test_every_frame_is_changed_by_its_own_draw():
 
 def test_draws_depend_on_seed_epoch_and_frame_alone():
     draw = draw_changes(50, epoch=3, seed=1)
-    assert draw.shape == (50, 8)
+    assert draw.shape == (50, DRAWS)
     assert draw.dtype == np.float32
     assert (draw >= 0).all()
     assert (draw < 1).all()
@@ -134,3 +135,57 @@ def test_draws_depend_on_seed_epoch_and_frame_alone():
     np.testing.assert_array_equal(draw[:20], draw_changes(20, epoch=3, seed=1))
     for other in (draw_changes(50, epoch=4, seed=1), draw_changes(50, epoch=3, seed=2)):
         assert (other != draw).any(axis=1).all()
+
+
+# Rates of rain.
+
+
+def test_echo_moves_along_the_palette_and_no_echo_stays():
+    image = COLORS[np.arange(9)][np.newaxis, :, np.newaxis].repeat(2, axis=0)  # all colours, twice
+    up, down = intensify(image, np.array([8.0, -8.0], np.float32)).numpy()
+    np.testing.assert_array_equal(up[0], image[0, 0])
+    np.testing.assert_array_equal(down[0], image[0, 0])
+
+    def place(colour):
+        """Where on the way through the palette a colour lies, in classes."""
+        best = (np.inf, 0.0)
+        for k in range(8):
+            a, b = COLORS[k].astype(float), COLORS[k + 1].astype(float)
+            along = float(np.clip(((colour - a) @ (b - a)) / ((b - a) @ (b - a)), 0, 1))
+            best = min(best, (float(np.linalg.norm(a + along * (b - a) - colour)), k + along))
+        assert best[0] < 12, "still a colour of the palette"
+        return best[1]
+
+    for k in range(2, 8):
+        assert place(up[k, 0]) > k + 0.3
+        assert place(down[k, 0]) < k - 0.3
+    assert place(up[8, 0]) == pytest.approx(8, abs=0.1), "there is nothing heavier"
+
+
+def test_no_change_of_intensity_changes_nothing():
+    images = np.stack([picture(n) for n in range(3)])
+    np.testing.assert_allclose(intensify(images, np.zeros(3, np.float32)), images, atol=1e-3)
+
+
+def test_each_frame_is_intensified_by_its_own_decibels():
+    images = COLORS[np.random.default_rng(0).integers(0, 9, (3, 8, 8))]
+    decibels = np.array([-3, 0, 3], np.float32)
+    together = intensify(images, decibels).numpy()
+    for n in range(3):
+        np.testing.assert_array_equal(together[n], intensify(images[n : n + 1], decibels[n : n + 1]).numpy()[0])
+    draw = np.repeat(STILL, 3, axis=0)
+    draw[:, 8] = [0, 0.5, 1]
+    np.testing.assert_allclose(change(images, draw, intensity_db=3), together, atol=1e-3)
+
+
+# Mixing.
+
+
+def test_the_larger_part_of_a_mixed_frame_is_its_own():
+    partners, amounts = draw_mixing(500, 2, 1, 0.2)
+    assert sorted(partners.tolist()) == list(range(500))
+    assert amounts.min() >= 0.5
+    assert 0.8 < amounts.mean() < 1
+    for n, (a, b) in enumerate(zip(draw_mixing(500, 2, 1, 0.2), draw_mixing(500, 3, 1, 0.2), strict=True)):
+        np.testing.assert_array_equal(a, (partners, amounts)[n])
+        assert (a != b).any()
