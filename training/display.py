@@ -43,9 +43,9 @@ class Display:
         self._progress.update(self._task, visible=False)
         self._console.print(text, highlight=False, markup=False)
 
-    def advance(self, done: int, total: int) -> None:
-        """Shows how far the work is."""
-        self._progress.update(self._task, completed=done, total=total, visible=done < total)
+    def advance(self, done: int, total: int, name: str = "") -> None:
+        """Shows how far the work, or a part of it that has a name, is."""
+        self._progress.update(self._task, description=name, completed=done, total=total, visible=done < total)
 
     def step(self, epoch: int, step: int, steps: int) -> None:
         """Shows how far an epoch is."""
