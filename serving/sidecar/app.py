@@ -11,6 +11,7 @@ from serving.sidecar.api import (
     cards,
     frames,
     heat_maps,
+    jobs,
     model,
     pictures,
     predictions,
@@ -41,7 +42,7 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     problems.install(app)
-    for part in (predictions, frames, seasons, reviews, statistics, model, cards, pictures, heat_maps):
+    for part in (predictions, frames, seasons, reviews, statistics, model, cards, pictures, heat_maps, jobs):
         app.include_router(part.router)
     app.include_router(site.router)
     installing.install(app, services)

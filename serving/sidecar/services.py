@@ -12,6 +12,9 @@ from fastapi import Depends, Request
 
 from serving.sidecar.archive import Archive
 from serving.sidecar.errors import SettingsError, Unavailable
+from serving.sidecar.heat_map_job import KIND as HEAT_MAPS
+from serving.sidecar.heat_map_job import HeatMapJob
+from serving.sidecar.jobs import Jobs
 from serving.sidecar.model_server import ModelServer
 from serving.sidecar.operations.health import Health, open_health
 from serving.sidecar.operations.metrics import Metrics
@@ -34,6 +37,7 @@ class Services:
         metrics: What Prometheus is told.
         archive: Where frames lie.
         model_server: Who explains them.
+        jobs: Long work; only looked after where anybody may write.
     """
 
     settings: Settings
@@ -43,6 +47,7 @@ class Services:
     metrics: Metrics
     archive: Archive
     model_server: ModelServer
+    jobs: Jobs
 
 
 @contextlib.contextmanager
@@ -67,14 +72,21 @@ def open_services(settings: Settings) -> Iterator[Services]:
         stack.callback(health.close)
         model_server = ModelServer(settings, database)
         stack.callback(model_server.close)
+        archive = Archive(settings.archive, max_pixels=settings.max_pixels)
+        kinds = {HEAT_MAPS: HeatMapJob(database, archive, model_server)}
+        jobs = Jobs(database, kinds, threads=settings.job_threads)
+        if not settings.read_only:
+            jobs.start()
+            stack.callback(jobs.stop)
         yield Services(
             settings=settings,
             database=database,
             statistics=SeasonCache(),
             health=health,
             metrics=Metrics(health, database),
-            archive=Archive(settings.archive, max_pixels=settings.max_pixels),
+            archive=archive,
             model_server=model_server,
+            jobs=jobs,
         )
 
 

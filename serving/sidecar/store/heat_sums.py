@@ -91,7 +91,7 @@ def kept_days(connection: Connection, of: Series, method: str) -> dict[int, Kept
     """Tells which days there are sums of."""
     columns = heat_sums.c["day", "frames", "failed", "fingerprint", "made"]
     statement = select(*columns).where(heat_sums.c.series_id == of.id, heat_sums.c.method == method)
-    return {row[0]: Kept(*row) for row in connection.execute(statement).tuples()}
+    return {row[0]: Kept(*row) for row in connection.execute(statement)}
 
 
 def keep_day(

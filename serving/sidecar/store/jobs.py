@@ -23,7 +23,7 @@ from serving.sidecar.store.tables import jobs
 
 State = Literal["queued", "running", "waiting", "cancelling", "cancelled", "failed", "done"]
 OWNED: tuple[State, ...] = ("running", "waiting", "cancelling")
-UNFINISHED: tuple[State, ...] = ("queued", *OWNED)
+GOING_ON: tuple[State, ...] = ("queued", "running", "waiting")
 STATES: tuple[State, ...] = get_args(State)
 
 
@@ -64,7 +64,7 @@ class Job:
 
 def add_job(connection: Connection, kind: str, request: Mapping[str, Any]) -> Job:
     """Queues a job; where the same one is queued or worked on already, gives that one."""
-    same = select(jobs).where(jobs.c.kind == kind, jobs.c.state.in_(UNFINISHED)).order_by(jobs.c.created)
+    same = select(jobs).where(jobs.c.kind == kind, jobs.c.state.in_(GOING_ON)).order_by(jobs.c.created)
     for row in connection.execute(same):
         if row.request == dict(request):
             return _job(row)
