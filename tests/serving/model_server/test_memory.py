@@ -75,7 +75,7 @@ def test_who_has_chosen_an_allocator_keeps_it_and_malloc_as_it_was():
 
 
 ROWS, SIZE, CHANNELS = 32, 64, 64
-WEIGHTS = 32 * MB
+TABLES, TABLE = 6, 32 * MB
 
 
 def save_large(path):
@@ -85,7 +85,7 @@ def save_large(path):
     class Large(tf.Module):
         def __init__(self):
             super().__init__()
-            self.table = tf.Variable(tf.random.normal([WEIGHTS // 4 // CHANNELS, CHANNELS]))
+            self.tables = [tf.Variable(tf.ones([TABLE // 4 // CHANNELS, CHANNELS])) for _ in range(TABLES)]
             self.kernels = [
                 tf.Variable(tf.random.normal([3, 3, channels, CHANNELS]) / 30) for channels in (3, CHANNELS, CHANNELS)
             ]
@@ -95,7 +95,7 @@ def save_large(path):
             field = tf.cast(images, tf.float32) / 255.0
             for kernel in self.kernels:
                 field = tf.nn.relu(tf.nn.conv2d(field, kernel, 1, "SAME"))
-            return {"sums": tf.reduce_mean(field, [1, 2]) + self.table[0]}
+            return {"sums": tf.reduce_mean(field, [1, 2]) + tf.add_n([table[0] for table in self.tables])}
 
     large = Large()
     part = path.with_name("part")
@@ -125,15 +125,15 @@ def test_a_large_version_takes_its_memory_along(servers, publish, tmp_path, imag
     server.predict({"images": images})
     process = psutil.Process(server.process.pid)
     frames = np.zeros((ROWS, SIZE, SIZE, 3), np.uint8)
-    before, after = process.memory_info().rss, []
+    before = process.memory_info().rss
     for _ in range(3):
         switch(2)
         for _ in range(3):
             server.predict({"images": frames})
         taken = process.memory_info().rss - before
-        assert taken > WEIGHTS + ROWS * SIZE * SIZE * CHANNELS * 4, "weights and activations"
+        assert taken > TABLES * TABLE + ROWS * SIZE * SIZE * CHANNELS * 4, "weights and activations"
         switch(1)
         server.predict({"images": images})
-        after.append(process.memory_info().rss - before)
-        assert after[-1] < 0.4 * taken, f"{after[-1] // MB} of {taken // MB} MB are left"
-    assert after[-1] < after[0] + 16 * MB, "what is left is left once"
+        left = process.memory_info().rss - before
+        # The end of a heap of 64 MB may be left of a thread or two; TensorFlow's pool leaves everything.
+        assert left < taken / 2, f"{left // MB} of {taken // MB} MB are left"
