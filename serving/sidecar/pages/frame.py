@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 
 from serving.sidecar.api.models import FrameId, Version
 from serving.sidecar.pages.modes import faces_of
+from serving.sidecar.pages.parts import pictures_of
 from serving.sidecar.pages.rendering import PageRoute, clock_of, render, words_of
 from serving.sidecar.pages.strip import HOUR, lay_out
 from serving.sidecar.services import Parts
@@ -64,5 +65,5 @@ def show_frame(
         faces=faces,
         card=card,
         reviews=reviews,
-        has_archive=parts.settings.archive is not None,
+        pictures=pictures_of(parts, shown.version, words),
     )

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from serving.sidecar.api.models import Text
 from serving.sidecar.pages.modes import faces_of
-from serving.sidecar.pages.parts import troubles_of
+from serving.sidecar.pages.parts import pictures_of, troubles_of
 from serving.sidecar.pages.rendering import PageRoute, clock_of, render, words_of
 from serving.sidecar.pages.strip import lay_out
 from serving.sidecar.pages.times import TOO_OLD, describe_age
@@ -59,7 +59,7 @@ def show_now(request: Request, parts: Parts, season: Text | None = None) -> Resp
         age=describe_age(words, age),
         finished=age >= TOO_OLD.total_seconds(),
         strip=lay_out(day, (last - DAY + step, last + step), faces, clock, words, here=latest.frame_id),
-        has_archive=parts.settings.archive is not None,
+        pictures=pictures_of(parts, latest.version, words),
         synthetic=card is not None and card.synthetic,
         troubles=troubles,
     )

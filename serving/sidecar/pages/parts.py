@@ -1,9 +1,28 @@
-"""Which parts are away, in words for the top of a page."""
+"""What the parts beside the database can do right now, for pages to say so instead of failing."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from serving.protocol.errors import ServingError
+from serving.sidecar.errors import NotFound
 from serving.sidecar.pages.language import Words
 from serving.sidecar.services import Services
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """Which pictures a page can show.
+
+    Attributes:
+        frames: Whether the archive gives frames.
+        maps_by: Version of the model that draws heat maps; None if none does.
+        without: Why there are none, or empty.
+    """
+
+    frames: bool
+    maps_by: int | None
+    without: str = ""
 
 
 def troubles_of(parts: Services, words: Words) -> list[str]:
@@ -13,3 +32,27 @@ def troubles_of(parts: Services, words: Words) -> list[str]:
         for part, reason in parts.health.check_parts().items()
         if reason is not None and part != "database"
     ]
+
+
+def pictures_of(parts: Services, version: int, words: Words) -> Pictures:
+    """Finds who can explain a frame: the version that classified it, else the one that is hosted now.
+
+    Args:
+        parts: Of the request.
+        version: That classified it.
+        words: Of the page.
+    """
+    if parts.settings.archive is None:
+        return Pictures(False, None, words("frame.no_archive"))
+    states = parts.health.check_parts()
+    if states.get("archive"):
+        return Pictures(False, None, words("frame.no_map"))
+    if states.get("model server"):
+        return Pictures(True, None, words("frame.no_map"))
+    try:
+        try:
+            return Pictures(True, parts.model_server.served(version).version)
+        except NotFound:
+            return Pictures(True, parts.model_server.served().version)
+    except (ServingError, NotFound):
+        return Pictures(True, None, words("frame.no_map"))

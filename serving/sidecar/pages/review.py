@@ -18,6 +18,7 @@ from serving.sidecar.api.models import Text, Version
 from serving.sidecar.errors import BadRequest
 from serving.sidecar.pages.forms import FORM, read_form
 from serving.sidecar.pages.modes import faces_of
+from serving.sidecar.pages.parts import pictures_of
 from serving.sidecar.pages.rendering import YEAR_SECONDS, PageRoute, link, render, words_of
 from serving.sidecar.services import Parts
 from serving.sidecar.store.cards import find_card
@@ -94,7 +95,7 @@ def show_queue(
         skip=link("/review", **here, after=after if frame else page.after) if page.after or frame else None,
         begin=link("/review", **here),
         here=here,
-        has_archive=parts.settings.archive is not None,
+        pictures=pictures_of(parts, series.version, words),
     )
 
 

@@ -36,7 +36,22 @@ LISTED = 400  # events on the page; all of them are in the table to download
 LINE = (720, 120)  # size of the drawing of a line
 
 
-@router.get("/seasons/{season}")
+# A name may hold a slash, so this address comes before the one that any name fits.
+@router.get("/seasons/{season:path}/ribbon.json")
+def send_ribbon(
+    request: Request, parts: Parts, season: SeasonName, version: Version = None, labels: Labels = "model"
+) -> Response:
+    """Sends the cells of the ribbon."""
+    with parts.database.reading() as connection:
+        series = find_series(connection, season, version)
+        card = find_card(connection, series.model, series.version)
+        cells = cells_of(count_winter(parts, connection, series, labels))
+    faces = faces_of(series.codes, card, words_of(request).language).values()
+    cells["faces"] = [{"code": face.code, "name": face.name, "color": face.color} for face in faces]
+    return JSONResponse(cells)
+
+
+@router.get("/seasons/{season:path}")
 def show_season(
     request: Request, parts: Parts, season: SeasonName, version: Version = None, labels: Labels = "model"
 ) -> Response:
@@ -80,20 +95,6 @@ def show_season(
         line_size=LINE,
         heat_map_months=_months_of(statistics),
     )
-
-
-@router.get("/seasons/{season}/ribbon.json")
-def send_ribbon(
-    request: Request, parts: Parts, season: SeasonName, version: Version = None, labels: Labels = "model"
-) -> Response:
-    """Sends the cells of the ribbon."""
-    with parts.database.reading() as connection:
-        series = find_series(connection, season, version)
-        card = find_card(connection, series.model, series.version)
-        cells = cells_of(count_winter(parts, connection, series, labels))
-    faces = faces_of(series.codes, card, words_of(request).language).values()
-    cells["faces"] = [{"code": face.code, "name": face.name, "color": face.color} for face in faces]
-    return JSONResponse(cells)
 
 
 @dataclass(frozen=True, slots=True)
