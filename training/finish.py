@@ -147,7 +147,7 @@ def finish(
     # Release; the page tells what became of the model, also where something stood against it.
     published, outcome = None, "Not published: nobody asked for it."
     try:
-        if models is not None and getattr(network, "explains", True):
+        if models is not None and network.explains:
             released = release(
                 network,
                 card,

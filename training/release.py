@@ -90,7 +90,7 @@ def release(
         RefusedError: It is worse than the one in production.
         TrainingError: It cannot be published there.
     """
-    if not getattr(network, "explains", True):
+    if not network.explains:
         raise GateError(
             f"{card.recipe}: a baseline only, not to be published: its architecture keeps no sense of place, so "
             "there are no heat maps. Its scores stand in the report of the run"
