@@ -7,12 +7,13 @@ it takes little of the cores both share. What is compared is measured in turn: w
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from tests.benchmarks.table import Row, row
 ROUNDS = 7
 CORES = os.cpu_count() or 1
 TIMEOUT = 120.0
+_numbers = itertools.count()
 # The largest warm-up request has 512 rows; batches of 64 keep a live request from waiting long for a bulk batch.
 BATCHING = """
 max_batch_size { value: 512 }  enable_large_batch_splitting { value: true }  max_execution_batch_size { value: 64 }
@@ -43,8 +45,8 @@ def run(build: Path) -> Iterator[Row]:
     parameters.write_text(BATCHING)
     servable = Servable.load(version)
     with (
-        _server(version.parent) as plain,
-        _server(version.parent, "--enable_batching", f"--batching_parameters_file={parameters}") as batching,
+        serving(version.parent) as plain,
+        serving(version.parent, "--enable_batching", f"--batching_parameters_file={parameters}") as batching,
     ):
         for size in (64, 256):
             yield from _large_requests(servable, plain, size)
@@ -56,9 +58,9 @@ def run(build: Path) -> Iterator[Row]:
 
 
 def _large_requests(servable: Any, target: str, size: int) -> Iterator[Row]:
-    images, count = _images(size), 6144 // size
+    images, count = random_images(size), 6144 // size
     samples: dict[str, list[float]] = {"in process": [], "over gRPC": []}
-    with _Load(target, images) as load:
+    with Load(target, images) as load:
         for number in range(ROUNDS + 1):
             measured = {
                 "in process": _in_process(servable, images, count, CORES),
@@ -69,12 +71,12 @@ def _large_requests(servable: Any, target: str, size: int) -> Iterator[Row]:
                     samples[name].append(value)
     for name, values in samples.items():
         yield row(f"model_server batches of {size}: {name}", values, "images/s")
-    ratios = _ratios(samples["over gRPC"], samples["in process"])
+    ratios = ratios_of(samples["over gRPC"], samples["in process"])
     yield row(f"model_server batches of {size}: gRPC / in process", ratios, "1", ">= 0.9")
 
 
 def _single_images(servable: Any, plain: str, batching: str) -> Iterator[Row]:
-    images = _images(1)
+    images = random_images(1)
     alone, every_core, off, on = (
         "in process, one caller",
         "in process, a caller per core",
@@ -82,7 +84,7 @@ def _single_images(servable: Any, plain: str, batching: str) -> Iterator[Row]:
         "64 callers, batching on",
     )
     samples: dict[str, list[float]] = {name: [] for name in (alone, every_core, off, on)}
-    with _Load(plain, images) as load_off, _Load(batching, images) as load_on:
+    with Load(plain, images) as load_off, Load(batching, images) as load_on:
         for number in range(ROUNDS + 1):
             measured = {
                 alone: _in_process(servable, images, 600, 1),
@@ -95,13 +97,14 @@ def _single_images(servable: Any, plain: str, batching: str) -> Iterator[Row]:
                     samples[name].append(value)
     for name, values in samples.items():
         yield row(f"model_server one image: {name}", values, "images/s")
-    yield row("model_server one image: batching / one caller", _ratios(samples[on], samples[alone]), "1", ">= 1.5")
-    yield row("model_server one image: batching / a caller per core", _ratios(samples[on], samples[every_core]), "1")
-    yield row("model_server one image: batching on / off", _ratios(samples[on], samples[off]), "1")
+    yield row("model_server one image: batching / one caller", ratios_of(samples[on], samples[alone]), "1", ">= 1.5")
+    ratios = ratios_of(samples[on], samples[every_core])
+    yield row("model_server one image: batching / a caller per core", ratios, "1", ">= 1.5")
+    yield row("model_server one image: batching on / off", ratios_of(samples[on], samples[off]), "1")
 
 
 def _latencies(name: str, target: str) -> Iterator[Row]:
-    with _Load(target, _images(1)) as load:
+    with Load(target, random_images(1)) as load:
         for callers in (1, 8, 64):
             load.run(5 * callers, callers)
             rounds = [load.run(300 + 20 * callers, callers) for _ in range(ROUNDS)]
@@ -114,8 +117,8 @@ def _latencies(name: str, target: str) -> Iterator[Row]:
 def _priority(target: str) -> Iterator[Row]:
     """One live caller beside a batch job: how long it waits, with the header and without."""
     waits: dict[str, list[float]] = {"bulk": [], "live": []}
-    with _Load(target, _images(1)) as live, contextlib.ExitStack() as stack:
-        jobs = {header: stack.enter_context(_Load(target, _images(64), priority=header)) for header in waits}
+    with Load(target, random_images(1)) as live, contextlib.ExitStack() as stack:
+        jobs = {header: stack.enter_context(Load(target, random_images(64), priority=header)) for header in waits}
         for _ in range(ROUNDS):
             for header, job in jobs.items():
                 with job.kept_up(16):
@@ -123,7 +126,7 @@ def _priority(target: str) -> Iterator[Row]:
     yield row("model_server live beside bulk, header says so: p50", waits["bulk"], "ms")
     yield row("model_server live beside bulk, without header: p50", waits["live"], "ms")
     yield row(
-        "model_server live beside bulk: with / without header", _ratios(waits["bulk"], waits["live"]), "1", "< 1"
+        "model_server live beside bulk: with / without header", ratios_of(waits["bulk"], waits["live"]), "1", "< 1"
     )
 
 
@@ -144,7 +147,7 @@ class _Measured:
         return float(np.quantile(self._latencies, share))
 
 
-class _Load:
+class Load:
     """Sends one request again and again, by one channel."""
 
     def __init__(self, target: str, images: np.ndarray, *, priority: str = "live") -> None:
@@ -156,7 +159,7 @@ class _Load:
         self._channel = grpc.insecure_channel(target, options=[("grpc.max_receive_message_length", -1)])
         self._method = self._channel.unary_unary(wire.PREDICT)
 
-    def __enter__(self) -> _Load:
+    def __enter__(self) -> Load:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -212,15 +215,18 @@ class _Load:
 
 
 @contextlib.contextmanager
-def _server(base_path: Path, *flags: str) -> Iterator[str]:
-    port_file = base_path / f"port-{len(flags)}"
+def serving(base_path: Path, *flags: str, env: Mapping[str, str] | None = None) -> Iterator[str]:
+    """Runs a server process; gives its address."""
+    port_file = base_path / f"port-{next(_numbers)}"
     command = [
         *(sys.executable, "-m", "serving.model_server", f"--model_base_path={base_path}"),
         *(f"--model_name={contract.MODEL_NAME}", "--host=127.0.0.1", "--port=0", f"--port_file={port_file}"),
         *("--exit_with_parent", "--file_system_poll_wait_seconds=0", *flags),
     ]
     port_file.unlink(missing_ok=True)
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, **(env or {})}
+    )
     try:
         while not port_file.exists():
             if process.poll() is not None:
@@ -232,9 +238,9 @@ def _server(base_path: Path, *flags: str) -> Iterator[str]:
         process.wait()
 
 
-def _images(count: int) -> np.ndarray:
+def random_images(count: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
 
 
-def _ratios(values: list[float], others: list[float]) -> list[float]:
+def ratios_of(values: list[float], others: list[float]) -> list[float]:
     return [value / other for value, other in zip(values, others, strict=True)]
