@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import os
 import shlex
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from serving.protocol.embedded import server_at
@@ -67,10 +70,15 @@ def main() -> None:
         frame = winters / TEST / _telling_frame(results)
         _run("training", "draw", "heat-maps", frame, f"--out={base / 'heat_maps.png'}")
 
-    _title("5. The winter in numbers, and as one picture")
+        _title("5. The winter in the sidecar, for its pages")
+        database = base / "winter.sqlite"
+        with _sidecar(database, winters) as url:
+            _run("client", "record", results, f"--sidecar={url}")
+
+    _title("6. The winter in numbers, and as one picture")
     _run("client", "stats", results, "--zone=JST", f"--out={base / 'statistics'}")
 
-    _title("6. How good is that? Held against the labels of the synthetic winter")
+    _title("7. How good is that? Held against the labels of the synthetic winter")
     verification = base / "verification"
     labels = winters / TEST / "labels.csv"
     _run("client", "evaluate", results, labels, "--split=season", f"--out={verification}")
@@ -86,6 +94,8 @@ def main() -> None:
 
 Next
   source .venv/bin/activate
+  serving sidecar --server embedded:{models} --archive {winters} --database sqlite:///{database}
+                                                            the winter in your browser, http://localhost:8080
   client classify MY_WINTER/ --server embedded:{models}     your own frames
   client describe --server embedded:{models}                what the model says of itself
   client --help; training --help; serving --help
@@ -99,6 +109,25 @@ def _telling_frame(results: Path) -> str:
         rows = [row for row in csv.DictReader(file) if row["label"]]
     surest = max(rows, key=lambda row: (row["label"] == "LT", float(row[f"p_{row['label']}"])))
     return surest["file"]
+
+
+@contextlib.contextmanager
+def _sidecar(database: Path, archive: Path) -> Iterator[str]:
+    """Runs a sidecar on a free port of this machine."""
+    with tempfile.TemporaryDirectory() as folder:
+        port_file = Path(folder, "port")
+        words = [f"--database=sqlite:///{database}", f"--archive={archive}", "--port=0", f"--port-file={port_file}"]
+        command = ["serving", "sidecar", "--server", os.environ["SNOWMODE_SERVER"], *words]
+        process = subprocess.Popen([str(Path(sys.executable).with_name(command[0])), *command[1:]])
+        try:
+            while not port_file.exists():
+                if process.poll() is not None:
+                    sys.exit(process.returncode)
+                time.sleep(0.1)
+            yield f"http://127.0.0.1:{port_file.read_text().strip()}"
+        finally:
+            process.terminate()
+            process.wait()
 
 
 def _title(text: str) -> None:
