@@ -65,5 +65,5 @@ def show_frame(
         faces=faces,
         card=card,
         reviews=reviews,
-        pictures=pictures_of(parts, shown.version, words),
+        pictures=pictures_of(parts, shown, words),
     )

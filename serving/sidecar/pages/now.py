@@ -59,7 +59,7 @@ def show_now(request: Request, parts: Parts, season: Text | None = None) -> Resp
         age=describe_age(words, age),
         finished=age >= TOO_OLD.total_seconds(),
         strip=lay_out(day, (last - DAY + step, last + step), faces, clock, words, here=latest.frame_id),
-        pictures=pictures_of(parts, latest.version, words),
+        pictures=pictures_of(parts, latest, words),
         synthetic=card is not None and card.synthetic,
         troubles=troubles,
     )

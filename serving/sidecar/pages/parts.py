@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from serving.protocol.errors import ServingError
+from radar.errors import SnowmodeError
 from serving.sidecar.errors import NotFound
 from serving.sidecar.pages.language import Words
 from serving.sidecar.services import Services
+from serving.sidecar.store.frames import Prediction
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +35,12 @@ def troubles_of(parts: Services, words: Words) -> list[str]:
     ]
 
 
-def pictures_of(parts: Services, version: int, words: Words) -> Pictures:
+def pictures_of(parts: Services, said: Prediction, words: Words) -> Pictures:
     """Finds who can explain a frame: the version that classified it, else the one that is hosted now.
 
     Args:
         parts: Of the request.
-        version: That classified it.
+        said: Of the frame.
         words: Of the page.
     """
     if parts.settings.archive is None:
@@ -47,12 +48,20 @@ def pictures_of(parts: Services, version: int, words: Words) -> Pictures:
     states = parts.health.check_parts()
     if states.get("archive"):
         return Pictures(False, None, words("frame.no_map"))
+    try:
+        parts.archive.find(said.season, said.frame)
+    except SnowmodeError:
+        return Pictures(False, None, words("frame.not_kept"))
     if states.get("model server"):
         return Pictures(True, None, words("frame.no_map"))
     try:
-        try:
-            return Pictures(True, parts.model_server.served(version).version)
-        except NotFound:
-            return Pictures(True, parts.model_server.served().version)
-    except (ServingError, NotFound):
+        return Pictures(True, _hosted(parts, said.version))
+    except SnowmodeError:
         return Pictures(True, None, words("frame.no_map"))
+
+
+def _hosted(parts: Services, version: int) -> int:
+    try:
+        return parts.model_server.served(version).version
+    except NotFound:
+        return parts.model_server.served().version

@@ -95,7 +95,7 @@ def show_queue(
         skip=link("/review", **here, after=after if frame else page.after) if page.after or frame else None,
         begin=link("/review", **here),
         here=here,
-        pictures=pictures_of(parts, series.version, words),
+        pictures=None if shown is None else pictures_of(parts, shown, words),
     )
 
 

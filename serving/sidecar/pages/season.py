@@ -18,6 +18,7 @@ from radar.statistics import to_local
 from serving.sidecar.api.models import Version
 from serving.sidecar.api.seasons import SeasonName
 from serving.sidecar.pages import charts
+from serving.sidecar.pages.heat_maps import find_heat_maps
 from serving.sidecar.pages.language import Words
 from serving.sidecar.pages.modes import Face, faces_of
 from serving.sidecar.pages.rendering import PageRoute, clock_of, render, words_of
@@ -67,6 +68,7 @@ def show_season(
             return render(request, "season_untimed.html", series=series, overview=overview, faces=faces)
         counted = count_winter(parts, connection, series, labels)
         as_modelled = count_winter(parts, connection, series)
+        heat = find_heat_maps(connection, series)
     statistics = counted.statistics
     return render(
         request,
@@ -93,7 +95,8 @@ def show_season(
         drift=_drift(statistics),
         calibration=_calibration(as_modelled),
         line_size=LINE,
-        heat_map_months=_months_of(statistics),
+        heat=heat,
+        describe_hours=lambda hours: describe_hours(words, hours),
     )
 
 
@@ -220,7 +223,3 @@ def _calibration(counted: Counted) -> dict[str, Any]:
         "high": float(right.high),
         "said": found.confidence,
     }
-
-
-def _months_of(statistics: SeasonStatistics) -> list[str]:
-    return [key for key, frames in zip(statistics.month.keys, statistics.month.classified, strict=True) if frames]

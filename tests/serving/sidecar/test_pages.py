@@ -25,13 +25,14 @@ from serving.sidecar.pages.language import LANGUAGES, Words, read_texts
 from serving.sidecar.pages.modes import RESERVED, ink_on, keys_of, luminance
 from serving.sidecar.services import open_services
 from serving.sidecar.settings import read_settings
+from tests.conftest import write_png
 from tests.serving.sidecar.process import CODES, VERSION, make_records
 
 PAGES = Path(str(resources.files("serving.sidecar.pages")))
 TEMPLATES = sorted((PAGES / "templates").glob("*.html"))
 SEASON = "hse20152016"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-ADDRESSES = ("/", "/seasons", f"/seasons/{SEASON}", "/frames/1", "/review", "/compare", "/sign-in")
+ADDRESSES = ("/", "/seasons", f"/seasons/{SEASON}", "/heat-maps", "/frames/1", "/review", "/compare", "/sign-in")
 EVIL = "<script>alert('x')</script>&\"winter\""
 
 
@@ -121,20 +122,16 @@ def test_languages_say_the_same_things(language):
 
 
 def test_every_text_is_used_and_every_used_text_is_there():
-    used: set[str] = set()
-    prefixes: set[str] = set()
-    for path in [*TEMPLATES, *PAGES.glob("*.py")]:
-        text = path.read_text(encoding="utf-8")
-        for name in re.findall(r"""(?:\bt|words)\(f?["']([a-z_.{}A-Z0-9]*)["']\s*[,)~]?""", text):
-            (prefixes if name.endswith(".") else used).add(name.partition("{")[0])
-        for name in re.findall(r"""\bt\(["']([a-z_]+\.[a-z]*)["'] ~""", text):
-            prefixes.add(name)
-        prefixes |= {name.partition("{")[0] for name in re.findall(r"""words\(f["']([a-z_]+\.\{)""", text)}
+    source = "\n".join(path.read_text(encoding="utf-8") for path in [*TEMPLATES, *PAGES.glob("*.py")])
+    whole = set(re.findall(r"""\b(?:t|words)\(["']([a-z_]+\.\w+)["']\s*[,)]""", source))
+    begun = set(re.findall(r"""\bt\(["']([a-z_]+\.\w*)["'] ~""", source))
+    begun |= set(re.findall(r"""\bwords\(f["']([a-z_]+\.\w*)\{""", source))
     known = read_texts("en")
-    unknown = {name for name in used - prefixes if name not in known and not any(name == p for p in prefixes)}
-    assert not unknown
-    unused = {key for key in known if key not in used and not key.startswith(tuple(prefixes))}
-    assert not unused
+    assert whole
+    assert begun
+    assert whole <= known.keys()
+    assert [name for name in begun if not any(key.startswith(name) for key in known)] == []
+    assert [key for key in known if key not in whole and not key.startswith(tuple(begun))] == []
 
 
 @pytest.mark.parametrize(
@@ -260,15 +257,18 @@ def test_the_database_away_is_told_as_a_page(make_client, tmp_path):
 
 
 def test_the_model_server_and_the_archive_away_are_told(make_client, tmp_path):
-    client = make_client(archive=tmp_path)
+    folder = tmp_path / "archive" / SEASON
+    folder.mkdir(parents=True)
+    write_png(folder / "pr2hse00002.png", 1)
+    client = make_client(archive=tmp_path / "archive")
     record(client, make_records(3))
     page = client.get("/").text
     assert "The model server is away" in page
     assert "/picture" in page
     assert "/heat-maps" not in page  # five pictures that cannot come would be five waits
-    (tmp_path / "archive").mkdir()
+    assert "does not hold this frame any more" in client.get("/frames/1").text
     client = make_client(archive=tmp_path / "archive")
-    (tmp_path / "archive").rmdir()
+    (tmp_path / "archive").rename(tmp_path / "elsewhere")
     assert "The archive of frames is away" in client.get("/").text
 
 
