@@ -16,6 +16,7 @@ from serving.sidecar.api import (
     pictures,
     predictions,
     reviews,
+    season_heat_maps,
     seasons,
     statistics,
 )
@@ -42,7 +43,19 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     problems.install(app)
-    for part in (predictions, frames, seasons, reviews, statistics, model, cards, pictures, heat_maps, jobs):
+    for part in (
+        predictions,
+        frames,
+        seasons,
+        reviews,
+        statistics,
+        model,
+        cards,
+        pictures,
+        heat_maps,
+        season_heat_maps,
+        jobs,
+    ):
         app.include_router(part.router)
     app.include_router(site.router)
     installing.install(app, services)

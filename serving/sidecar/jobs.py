@@ -23,7 +23,7 @@ from serving.sidecar.store import jobs as store
 from serving.sidecar.store.database import Database
 from serving.sidecar.store.jobs import Job, State
 
-STALE_SECONDS = 60.0
+STALE_SECONDS = 20.0
 """So long after its last sign of life the owner of a job is taken for dead."""
 
 TICK_SECONDS = 1.0

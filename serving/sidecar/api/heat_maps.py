@@ -20,7 +20,7 @@ from serving.sidecar.problems import describe
 from serving.sidecar.services import Parts, Services
 from serving.sidecar.store.frames import find_frame
 
-router = APIRouter(tags=["heat maps"])
+router = APIRouter(tags=["explanations"])
 
 
 class HeatMaps(BaseModel):

@@ -11,7 +11,7 @@ from serving.sidecar.problems import describe
 from serving.sidecar.services import Parts
 from serving.sidecar.store.cards import list_cards
 
-router = APIRouter(tags=["model"])
+router = APIRouter(tags=["explanations"])
 
 
 class Model(BaseModel):
