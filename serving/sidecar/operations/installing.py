@@ -29,6 +29,6 @@ def install(app: FastAPI, services: Services) -> None:
     app.add_middleware(Access, settings=settings)
     app.add_middleware(GZipMiddleware, minimum_size=_WORTH_COMPRESSING, compresslevel=_COMPRESSION)
     app.add_middleware(Head)
-    app.add_middleware(SecurityHeaders)
     app.add_middleware(Drain)
     app.add_middleware(Requests, metrics=services.metrics)
+    app.add_middleware(SecurityHeaders)
