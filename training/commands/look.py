@@ -92,7 +92,7 @@ def ascent(
     frames: Frames = None,
     count: Count = 200,
     layers: Layers = None,
-    steps: Annotated[int, typer.Option(min=1, max=2000, metavar="N", help="Steps uphill.")] = 64,
+    steps: Annotated[int, typer.Option(min=1, max=2000, metavar="N", help="Steps uphill.")] = 48,
     out: Out = None,
     seed: Seed = 0,
 ) -> None:

@@ -32,8 +32,9 @@ GUIDED_WARNING = (
     "et al. 2018, arXiv 1810.03292): they draw the edges of the frame, whatever was learned. No evidence."
 )
 
+MOST_STEPS = 256
 _STEPS = 32
-_MOST_STEPS = 256
+
 _GAP = 0.02
 """Largest gap of integrated gradients, as a share of the difference of the logits, before steps are doubled."""
 
@@ -78,10 +79,12 @@ class Explainer:
     Args:
         network: Any.
         no_echo: RGB of the frame without echo that integrated gradients start from.
+        most_steps: How far their steps are doubled where they do not add up.
     """
 
-    def __init__(self, network: Network, no_echo: tuple[int, int, int]) -> None:
+    def __init__(self, network: Network, no_echo: tuple[int, int, int], *, most_steps: int = MOST_STEPS) -> None:
         self.network = network
+        self._most_steps = most_steps
         self._no_echo = np.array(no_echo, np.float32)
         self._compiled: dict[str, Any] = {}
 
@@ -168,7 +171,7 @@ class Explainer:
             # A logit that hardly moves has no share to be a part of.
             open_rows = rows[np.abs(gap) > _GAP * np.maximum(np.abs(difference), 0.1)]
             steps *= 2
-            if steps > _MOST_STEPS:
+            if steps > self._most_steps:
                 break
         return Integrated(attributions, difference, gap, used)
 

@@ -112,3 +112,9 @@ def pick(flat: Flat, wanted: Sequence[str] = (), *, count: int = 3) -> list[str]
 def runner(flat: Flat, names: Sequence[str]) -> Any:
     """Makes a model that gives the outputs of layers."""
     return keras.Model(flat.model.input, [flat.outputs[name] for name in names])
+
+
+def outputs_of(model: Any, images: Any) -> list[Any]:
+    """Runs what `runner` made; gives one tensor a layer, also where there is one only."""
+    found = model(images, training=False)
+    return list(found) if isinstance(found, list | tuple) else [found]
