@@ -31,6 +31,8 @@ class Ribbon {
     this.filter.className = "filter";
     if (!this.small) {
       this.data.faces.forEach((face, mode) => this.filter.append(this.button(face, mode)));
+      if (this.modes.includes(this.data.missing)) this.filter.append(this.sign("missing", this.words.missing));
+      if (this.modes.includes(this.data.failed)) this.filter.append(this.sign("failed", this.words.failed));
       this.place.append(this.filter);
     }
     this.canvas = document.createElement("canvas");
@@ -55,6 +57,15 @@ class Ribbon {
     this.canvas.addEventListener("blur", () => this.leave());
   }
 
+  sign(kind, text) {
+    const sign = document.createElement("span");
+    sign.className = "sign";
+    const chip = document.createElement("span");
+    chip.className = `chip ${kind}`;
+    sign.append(chip, text);
+    return sign;
+  }
+
   button(face, mode) {
     const button = document.createElement("button");
     button.type = "button";
@@ -65,7 +76,7 @@ class Ribbon {
     button.append(chip, `${face.code} ${face.name === face.code ? "" : face.name}`);
     button.addEventListener("click", () => {
       this.alone = this.alone === mode ? null : mode;
-      [...this.filter.children].forEach((one, k) => one.setAttribute("aria-pressed", String(k === this.alone)));
+      this.filter.querySelectorAll("button").forEach((one, k) => one.setAttribute("aria-pressed", String(k === this.alone)));
       this.draw();
     });
     return button;
