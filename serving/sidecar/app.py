@@ -57,6 +57,6 @@ def create_app(services: Services) -> FastAPI:
         jobs,
     ):
         app.include_router(part.router)
-    app.include_router(site.router)
+    site.install(app)
     installing.install(app, services)
     return app

@@ -139,30 +139,37 @@ class PageRoute(APIRoute):
         return answered
 
 
-def _problem(request: Request, error: Exception) -> Response:
+def show_problem(request: Request, status: int, detail: str, *, part: str = "") -> Response:
+    """Answers with a page that says what went wrong.
+
+    Args:
+        request: What is answered.
+        status: Of the answer.
+        detail: What was expected, what was received and what to do.
+        part: Which part is away, if one is.
+    """
     words = words_of(request)
-    part = detail = ""
-    if isinstance(error, Unavailable | ServingError):
-        status, part = 503, error.part if isinstance(error, Unavailable) else "model server"
-        detail = str(error)
-        _log.warning("%s: %s", part, error)
-    elif isinstance(error, RequestValidationError):
-        status = 422
-        said = [f"{one['loc'][-1]}: {one['msg']}, received {str(one.get('input'))[:200]!r}" for one in error.errors()]
-        detail = "; ".join(said[:5])
-    else:
-        status, detail = error.status if isinstance(error, SidecarError) else 422, str(error)
-    headers = {"Retry-After": str(RETRY_SECONDS)} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
     title = words(f"problem.{status}") if f"problem.{status}" in words.texts else HTTPStatus(status).phrase
     return render(
         request,
         "problem.html",
         status=status,
-        headers=headers,
+        headers={"Retry-After": str(RETRY_SECONDS)} if status == HTTPStatus.SERVICE_UNAVAILABLE else {},
         title=title,
         detail=detail,
         part=words(f"part.{part.replace(' ', '_')}") if part else "",
     )
+
+
+def _problem(request: Request, error: Exception) -> Response:
+    if isinstance(error, Unavailable | ServingError):
+        part = error.part if isinstance(error, Unavailable) else "model server"
+        _log.warning("%s: %s", part, error)
+        return show_problem(request, 503, str(error), part=part)
+    if isinstance(error, RequestValidationError):
+        said = [f"{one['loc'][-1]}: {one['msg']}, received {str(one.get('input'))[:200]!r}" for one in error.errors()]
+        return show_problem(request, 422, "; ".join(said[:5]))
+    return show_problem(request, error.status if isinstance(error, SidecarError) else 422, str(error))
 
 
 def _query(request: Request) -> list[tuple[str, str]]:

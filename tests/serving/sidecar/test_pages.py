@@ -217,6 +217,18 @@ def test_a_page_that_is_not_there_is_a_sentence(reader):
     assert "hse20152016" in reader.get("/seasons/hse20612062").text
 
 
+def test_an_address_that_nobody_knows_is_a_page_for_a_person_and_a_problem_for_a_program(reader):
+    person, program = {"Accept": "text/html,*/*;q=0.8"}, {"Accept": "application/json"}
+    answer = reader.get("/nothing<b>", headers=person)
+    assert answer.status_code == 404
+    assert "There is nothing at /nothing&lt;b&gt;." in answer.text
+    for address, headers in (("/nothing", program), ("/v1/nothing", person)):
+        answer = reader.get(address, headers=headers)
+        assert answer.status_code == 404
+        assert answer.headers["Content-Type"] == "application/problem+json"
+    assert reader.put("/review", headers=person).status_code == 405
+
+
 @pytest.mark.parametrize(
     "address",
     [
