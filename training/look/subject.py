@@ -187,9 +187,12 @@ def _of_version(folder: Path) -> Subject:
         settings = {key: value for key, value in card.settings.items() if key in Recipe.model_fields}
         recipe = Recipe.model_validate(settings)
     except (OSError, ValidationError) as error:
+        reason = str(error)
+        if isinstance(error, ValidationError):
+            reason = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:3])
         raise LookError(
-            f"{path}: expected the card of a model that `training run` published, with its recipe: "
-            f"{str(error)[:300]}. To look into another model, name the folder of its run"
+            f"{path}: expected the card of a model that `training run` published, with its recipe; {reason}. To look "
+            "into another model, name the folder of its run"
         ) from error
     network = _build(recipe, card)
     try:
