@@ -48,13 +48,15 @@ def stand_in(
     *,
     card: bytes | None = None,
     metadata: list[dict[str, str]] | None = None,
+    port: int = 0,
 ) -> Iterator[str]:
-    """Runs the server on a free port of this machine.
+    """Runs the server on this machine; it explains too: its logits and heat maps of one cell are the probabilities.
 
     Args:
         answer: Images (N, H, W, 3) to probabilities; may raise `Refuse`.
         card: What `describe` answers with; by default `CARD`.
         metadata: Gets the metadata of every request.
+        port: Where; 0 takes a free one.
     """
 
     def predict(request: Any, context: Any) -> Any:
@@ -71,6 +73,10 @@ def stand_in(
         except Refuse as refusal:
             context.abort(refusal.code, str(refusal))
         response.outputs[contract.PROBABILITIES].CopyFrom(to_tensor_proto(table))
+        if request.model_spec.signature_name == contract.EXPLAIN:
+            response.outputs[contract.LOGITS].CopyFrom(to_tensor_proto(table))
+            for name in (contract.GRADCAM, contract.HIRESCAM):
+                response.outputs[name].CopyFrom(to_tensor_proto(table[:, :, np.newaxis, np.newaxis]))
         return response
 
     handler = grpc.unary_unary_rpc_method_handler(
@@ -81,7 +87,7 @@ def stand_in(
     server = grpc.server(ThreadPoolExecutor(4), options=[("grpc.max_receive_message_length", -1)])
     service = wire.PREDICT.rpartition("/")[0].strip("/")
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {"Predict": handler}),))
-    port = server.add_insecure_port("127.0.0.1:0")
+    port = server.add_insecure_port(f"127.0.0.1:{port}")
     server.start()
     try:
         yield f"127.0.0.1:{port}"

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
 import signal
-import socket
-import subprocess
-import sys
-import time
+import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,11 +20,12 @@ from radar.heat_maps import FEW
 from serving.protocol.connection import Connection
 from serving.protocol.contract import EXPLAIN
 from tests.conftest import write_frames
-from tests.serving.sidecar.process import CODES, PATIENCE, Sidecar, make_records, wait_until
+from tests.serving.sidecar.process import CODES, Sidecar, make_records, wait_until
+from tests.serving.stand_in import brightness, stand_in
 
 SEASON, COUNT = "winter", 150
 START, CADENCE = datetime(2015, 11, 30, tzinfo=UTC), timedelta(minutes=30)  # 48 frames a day
-MANY = 6000
+MANY = 3000
 
 
 @pytest.fixture(scope="module")
@@ -200,7 +197,7 @@ def test_wrong_jobs_are_refused(sidecar: Sidecar) -> None:
 
 @pytest.fixture(scope="module")
 def long_season(archive: Path) -> str:
-    """A season that takes some seconds."""
+    """A season of many days; whoever answers for it takes his time."""
     source, folder = write_frames(archive.parent / "distinct", 50), archive / "long"
     folder.mkdir()
     for n in range(MANY):
@@ -208,101 +205,118 @@ def long_season(archive: Path) -> str:
     return "long"
 
 
-def record_long(sidecar: Sidecar, season: str, version: int) -> None:
-    made = make_records(MANY, season=season, version=version)
-    for start in (0, 3000):
-        assert sidecar.record(made[start : start + 3000]).status == 200
+class Slow:
+    """A model server that answers one batch after the other, and not at all while it is held up."""
+
+    def __init__(self) -> None:
+        self._one, self._way = threading.Lock(), threading.Semaphore(0)
+        self.is_free = False
+
+    def let(self, batches: int) -> None:
+        for _ in range(batches):
+            self._way.release()
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        while not self.is_free and not self._way.acquire(timeout=0.05):
+            pass
+        with self._one:
+            return brightness(images)
+
+
+@pytest.fixture
+def slow() -> Iterator[Slow]:
+    """Of the model server; set free at the end, so that it can stop."""
+    one = Slow()
+    yield one
+    one.is_free = True
+
+
+def begin(sidecar: Sidecar, season: str, slow: Slow) -> str:
+    """Records a season of the stand-in's, and begins a job, which is held up after some batches."""
+    made = make_records(MANY, season=season, version=7, codes=("A", "B"))
+    assert sidecar.record(made).status == 200
+    job = post_job(sidecar, season)["id"]
+    slow.let(6)
+    wait_until(lambda: sidecar.ask(f"/v1/jobs/{job}").json["done"] >= 300, "some days are done")
+    return job
+
+
+def summed(sidecar: Sidecar, season: str) -> int:
+    answer = sidecar.ask(f"/v1/seasons/{season}/heat-maps?condition=all").json
+    counts = {field["n"] for group in answer["groups"] for field in group["modes"].values()}
+    assert counts == {answer["frames"]}
+    return answer["frames"]
 
 
 @pytest.mark.slow
 def test_a_job_survives_kill_9(
-    start_sidecar: Callable[..., Sidecar], server: str, archive: Path, long_season: str, version: int
+    start_sidecar: Callable[..., Sidecar], archive: Path, long_season: str, slow: Slow
 ) -> None:
-    first = start_sidecar(f"--archive={archive}", server=server)
-    record_long(first, long_season, version)
-    job = post_job(first, long_season)["id"]
-    wait_until(lambda: first.ask(f"/v1/jobs/{job}").json["done"] > 500, "some days are done")
-    first.stop(signal.SIGKILL)
-    second = start_sidecar(f"--archive={archive}", server=server)
-    before = second.ask(f"/v1/jobs/{job}").json
-    assert before["state"] in ("running", "waiting")
-    kept = second.ask(f"/v1/seasons/{long_season}/heat-maps")
-    if kept.status == 200:  # whole days, or none yet
-        assert all(n % 144 == 0 for n in [kept.json["frames"]])
-    done = until(second, job, "done")
-    assert (done["done"], done["failed"]) == (MANY, 0)
-    answer = second.ask(f"/v1/seasons/{long_season}/heat-maps?condition=all").json
-    assert (answer["frames"], answer["pending"]) == (MANY, 0)
+    with stand_in(slow) as server:
+        first = start_sidecar(f"--archive={archive}", server=server)
+        job = begin(first, long_season, slow)
+        first.stop(signal.SIGKILL)
+        second = start_sidecar(f"--archive={archive}", server=server)
+        before = second.ask(f"/v1/jobs/{job}").json
+        assert before["state"] == "running"
+        days, rest = divmod(summed(second, long_season), 144)
+        assert (0 < days < MANY // 144, rest) == (True, 0)  # whole days
+        slow.is_free = True
+        done = until(second, job, "done")  # as soon as the first one has not been heard of for long enough
+        assert (done["done"], done["failed"]) == (MANY, 0)
+        assert summed(second, long_season) == MANY
 
 
-@pytest.mark.slow
-def test_stopping_waits_for_nothing_and_loses_nothing(
-    start_sidecar: Callable[..., Sidecar], server: str, archive: Path, long_season: str, version: int
+def test_stopping_hands_over_at_once(
+    start_sidecar: Callable[..., Sidecar], archive: Path, long_season: str, slow: Slow
 ) -> None:
-    first = start_sidecar(f"--archive={archive}", server=server)
-    record_long(first, long_season, version)
-    job = post_job(first, long_season)["id"]
-    wait_until(lambda: first.ask(f"/v1/jobs/{job}").json["done"] > 500, "some days are done")
-    assert first.stop() == 0
-    second = start_sidecar(f"--archive={archive}", server=server)
-    found = second.ask(f"/v1/jobs/{job}").json
-    assert found["state"] in ("queued", "running")  # no waiting for signs of life
-    assert 0 < found["done"] < MANY
-    cancelled = second.ask(f"/v1/jobs/{job}/cancel", body=b"")
-    assert cancelled.status == 202, cancelled
-    stopped = until(second, job, "cancelled")
-    assert second.ask(f"/v1/jobs/{job}/resume", body=b"").json["state"] == "queued"
-    done = until(second, job, "done")
-    assert done["done"] == MANY >= stopped["done"]
+    with stand_in(slow) as server:
+        first = start_sidecar(f"--archive={archive}", server=server)
+        job = begin(first, long_season, slow)
+        slow.is_free = True
+        assert first.stop() == 0
+        second = start_sidecar(f"--archive={archive}", server=server)
+        assert second.ask(f"/v1/jobs/{job}").json["state"] in ("queued", "running", "done")
+        assert until(second, job, "done")["done"] == MANY
+        assert summed(second, long_season) == MANY
 
 
-@contextlib.contextmanager
-def model_server(models: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """A model server on a port of our choice, so that another one can take its place."""
-    command = [sys.executable, "-m", "serving.model_server", f"--model_base_path={models / 'snowmode'}"]
-    command += ["--model_name=snowmode", "--host=127.0.0.1", f"--port={port}"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        with Connection(f"127.0.0.1:{port}") as connection:
-            deadline = time.monotonic() + PATIENCE
-            while True:
-                with contextlib.suppress(Exception):
-                    connection.describe()
-                    break
-                assert process.poll() is None
-                assert time.monotonic() < deadline
-                time.sleep(0.1)
-        yield process
-    finally:
-        process.kill()
-        process.wait()
+def test_a_job_is_cancelled_and_resumed(
+    start_sidecar: Callable[..., Sidecar], archive: Path, long_season: str, slow: Slow
+) -> None:
+    with stand_in(slow) as server:
+        sidecar = start_sidecar(f"--archive={archive}", server=server)
+        job = begin(sidecar, long_season, slow)
+        assert sidecar.ask(f"/v1/jobs/{job}/cancel", body=b"").json["state"] == "cancelling"
+        slow.let(6)  # what is in flight is waited for
+        stopped = until(sidecar, job, "cancelled")
+        assert 0 < stopped["done"] == summed(sidecar, long_season) < MANY
+        assert sidecar.ask(f"/v1/jobs/{job}/resume", body=b"").json["state"] == "queued"
+        slow.is_free = True
+        assert until(sidecar, job, "done")["done"] == MANY
+        assert summed(sidecar, long_season) == MANY
 
 
-@pytest.mark.slow
 def test_a_model_server_that_goes_away_is_waited_for(
-    start_sidecar: Callable[..., Sidecar], models: Path, archive: Path, long_season: str, version: int
+    start_sidecar: Callable[..., Sidecar], archive: Path, long_season: str, slow: Slow
 ) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with model_server(models, port) as process:
-        sidecar = start_sidecar(f"--archive={archive}", server=f"127.0.0.1:{port}")
-        record_long(sidecar, long_season, version)
-        job = post_job(sidecar, long_season)["id"]
-        wait_until(lambda: sidecar.ask(f"/v1/jobs/{job}").json["done"] > 500, "some days are done")
-        process.kill()
-        process.wait()
-        waiting = until(sidecar, job, "waiting")
-        assert waiting["message"].startswith("model server: No model server answers at 127.0.0.1")
-        assert waiting["rate"] is None
-        frame = sidecar.ask(f"/v1/frames?season={long_season}&limit=1").json["frames"][0]["id"]
-        away = sidecar.ask(f"/v1/frames/{frame}/heat-maps")
-        assert (away.status, away.json["part"]) == (503, "model server")
-        assert away.headers["Retry-After"]
-        # What was summed up before needs no model, nor does what is known of it.
-        assert sidecar.ask(f"/v1/seasons/{long_season}/heat-maps").status == 200
-        assert sidecar.ask("/v1/models").json["models"][0]["version"] == version
-    with model_server(models, port):
+    with stand_in(slow) as server:
+        sidecar = start_sidecar(f"--archive={archive}", server=server)
+        job = begin(sidecar, long_season, slow)
+        kept = summed(sidecar, long_season)
+    waiting = until(sidecar, job, "waiting")
+    assert waiting["message"].startswith(f"model server: No model server answers at {server}")
+    assert waiting["rate"] is None
+    frame = sidecar.ask(f"/v1/frames?season={long_season}&limit=1").json["frames"][0]["id"]
+    away = sidecar.ask(f"/v1/frames/{frame}/heat-maps")
+    assert (away.status, away.json["part"]) == (503, "model server")
+    assert away.headers["Retry-After"]
+    # What was summed up before needs no model, nor does what is known of it.
+    assert summed(sidecar, long_season) >= kept
+    assert sidecar.ask("/v1/models").json["models"][0]["version"] == 7
+    slow.is_free = True
+    with stand_in(slow, port=int(server.rpartition(":")[2])):
         done = until(sidecar, job, "done")
         assert (done["done"], done["failed"], done["message"]) == (MANY, 0, "")
+        assert summed(sidecar, long_season) == MANY
         wait_until(lambda: sidecar.ask(f"/v1/frames/{frame}/heat-maps").status == 200, "heat maps again")
