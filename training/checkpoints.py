@@ -118,6 +118,8 @@ class Checkpoints:
                 if old.name != _kept_name(progress.kept_epoch):
                     old.unlink(missing_ok=True)
         except OSError as error:
+            if kept is not None:
+                (self._folder / _kept_name(progress.kept_epoch)).unlink(missing_ok=True)
             before = progress.epoch - 1
             raise MachineError(
                 f"{self._folder}: the checkpoint of epoch {progress.epoch} cannot be written: "

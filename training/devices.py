@@ -53,8 +53,12 @@ class Devices:
         if self.workers == 1:
             return numbers
         strategy = self.strategy
-        each = strategy.run(lambda: tf.constant(numbers, tf.float64))
-        first, second = strategy.reduce(tf.distribute.ReduceOp.MEAN, each, axis=None).numpy().tolist()
+
+        def mean(mine: Any) -> Any:
+            each = strategy.run(lambda: tf.identity(mine))
+            return strategy.reduce(tf.distribute.ReduceOp.MEAN, each, axis=None)
+
+        first, second = tf.function(mean)(tf.constant(numbers, tf.float64)).numpy().tolist()
         return first, second
 
     def check(self, batch_size: int, frames: int) -> None:

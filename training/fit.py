@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from training import augment, pipeline, schedule
+from training import augment, pipeline, schedule, workers
 from training.architectures import Network
 from training.checkpoints import Arrays, Checkpoint, Checkpoints, Progress
 from training.devices import Devices
@@ -128,6 +128,7 @@ def fit(
             checkpoints=kept if used.is_chief else Checkpoints(None),
             records=records,
         )
+        workers.prepare(network.model, used, batches.element_spec)
         with _telling_what_to_do(used):
             network.model.fit(
                 used.distribute(batches),

@@ -18,9 +18,10 @@ from serving.protocol.contract import ModelCard
 from training import calibrate, finish, gate
 from training import run as training_run
 from training.calibrate import accepted_share
-from training.errors import GateError, TrainingError
+from training.errors import DivergedError, GateError, Interrupted, TrainingError
 from training.recipe import Recipe, load_recipe
 from training.session import SessionModel
+from training.synth import make_winter
 from training.validation import compare_runs, read_frames
 
 pytestmark = pytest.mark.slow
@@ -28,7 +29,7 @@ pytestmark = pytest.mark.slow
 SMALL = ["input.height=32", "input.width=32", "fit.epochs=2", "fit.batch_size=32"]
 
 
-def run(recipe, winter, base, said=None):
+def run(recipe, winter, base, said=None, **more):
     return training_run.run(
         recipe,
         [winter],
@@ -37,6 +38,7 @@ def run(recipe, winter, base, said=None):
         seed=1,
         say=(said if said is not None else []).append,
         report=lambda *_: None,
+        **more,
     )
 
 
@@ -81,7 +83,13 @@ def test_the_records_of_a_run_are_complete(done):
         "final.weights.h5",
         "layers.png",
         "report.html",
+        "recipe.toml",
+        "started.json",
+        "checkpoints",
+        "tensorboard",
     }
+    assert load_recipe(str(result.folder / "recipe.toml")) == load_recipe("radar", SMALL)
+    assert list((result.folder / "tensorboard").glob("events.out.tfevents.*"))
     recipe = Recipe.model_validate_json((result.folder / "recipe.json").read_text())
     assert recipe == load_recipe("radar", SMALL)
     lines = [json.loads(line) for line in (result.folder / "metrics.jsonl").read_text().splitlines()]
@@ -234,7 +242,7 @@ def test_a_model_that_fails_the_gate_is_not_published(winter, tmp_path, monkeypa
     with pytest.raises(GateError, match="not this one"):
         run(recipe, winter, tmp_path)
     assert list((tmp_path / "models" / contract.MODEL_NAME).iterdir()) == []
-    (records,) = (tmp_path / "runs").iterdir()
+    (records,) = (path for path in (tmp_path / "runs").iterdir() if not path.name.startswith("."))
     assert not (records / "published.json").exists()
     assert (records / "metrics.jsonl").exists()
     assert "not this one" in (records / "report.html").read_text(encoding="utf-8")
@@ -254,7 +262,7 @@ def test_unusable_labels_end_a_run_before_anything_is_written(tmp_path):
 
 
 def test_folders_that_cannot_be_written_to_end_a_run_before_frames_are_loaded(winter, tmp_path, monkeypatch):
-    monkeypatch.setattr(training_run, "load_frames", lambda *_: pytest.fail("too late"))
+    monkeypatch.setattr(training_run, "load_data", lambda *_, **__: pytest.fail("too late"))
     (tmp_path / "file").write_text("")
     for taken, option in [("models", "--models"), ("runs", "--runs")]:
         base = tmp_path / option
@@ -262,3 +270,108 @@ def test_folders_that_cannot_be_written_to_end_a_run_before_frames_are_loaded(wi
         (base / taken).symlink_to(tmp_path / "file")
         with pytest.raises(TrainingError, match=f"cannot write there: .*choose another folder with {option}"):
             run(load_recipe("radar"), winter, base)
+
+
+# Names, and going on.
+
+
+def test_a_run_that_is_finished_is_left_alone(done, winter):
+    result, _ = done
+    base = result.folder.parents[1]
+    said = []
+    assert run(load_recipe("radar", SMALL), winter, base, said, name=result.folder.name) is None
+    assert "is finished and published" in said[-1]
+
+
+def test_a_run_of_other_settings_does_not_go_on_under_the_same_name(winter, tmp_path):
+    def stop(*_):
+        raise Interrupted("stop")
+
+    recipe = load_recipe("radar", SMALL)
+    with pytest.raises(Interrupted):
+        run(recipe, winter, tmp_path, name="january", tick=stop)
+    folder = tmp_path / "runs" / "january"
+    before = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    relabelled = tmp_path / winter.name
+    relabelled.mkdir()
+    for path in winter.iterdir():
+        (relabelled / path.name).symlink_to(path)
+    text = (winter / "labels.csv").read_text().splitlines()
+    (relabelled / "labels.csv").unlink()
+    (relabelled / "labels.csv").write_text("\n".join(text[:-1]) + "\n")
+    for settings, problems in (
+        ((load_recipe("radar", [*SMALL, "fit.epochs=3"]), winter), ["fit.epochs was 2, is 3"]),
+        ((load_recipe("radar", [*SMALL, "fit.ema=0.5", "name=x"]), winter), ["fit.ema was 0.0, is 0.5", "name was"]),
+        ((recipe, relabelled), ["the frames differ: 200 frames are gone"]),
+    ):
+        with pytest.raises(TrainingError, match="holds a run of other settings") as error:
+            run(*settings, tmp_path, name="january", tick=stop)
+        for problem in problems:
+            assert problem in str(error.value)
+    assert {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
+    said = []
+    with pytest.raises(Interrupted):
+        run(recipe, winter, tmp_path, said, name="january", tick=stop)
+    assert "Goes on where this run was interrupted" in said
+
+
+def test_a_name_that_is_none_for_a_folder_is_refused(winter, tmp_path):
+    for name in ("../x", "a/b", "-x", "a b"):
+        with pytest.raises(TrainingError, match="--name: expected letters, digits"):
+            run(load_recipe("radar"), winter, tmp_path, name=name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_weights_of_a_backbone_that_are_not_there_are_told_before_frames_are_read(winter, tmp_path):
+    recipe = load_recipe("vgg16", ["transfer.weights=nowhere.h5"])
+    with pytest.raises(TrainingError, match=r"nowhere\.h5: expected a file of weights"):
+        run(recipe, winter, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_one_mode_alone_is_refused_and_a_missing_one_is_told(winter, tmp_path):
+    lines = (winter / "labels.csv").read_text().splitlines()
+    folder = tmp_path / winter.name
+    folder.mkdir()
+    for path in winter.iterdir():
+        (folder / path.name).symlink_to(path)
+    (folder / "labels.csv").unlink()
+    (folder / "labels.csv").write_text("\n".join([lines[0], *(line for line in lines if ",LT," in line)]) + "\n")
+    with pytest.raises(LabelsError, match="Expected frames of at least two modes, received LT alone"):
+        run(load_recipe("radar", SMALL), folder, tmp_path)
+    (folder / "labels.csv").write_text("\n".join(line for line in lines if ",VX," not in line) + "\n")
+    said = []
+    result = run(load_recipe("mlp", SMALL), folder, tmp_path, said)
+    assert any(line.startswith("Warning: no frames of VX; the model will take such weather") for line in said)
+    assert result.card.codes == ("SY", "LT", "DM", "NO")
+    assert result.published is None, "a baseline is not published"
+    assert "baseline only" in result.outcome
+
+
+def test_loss_that_is_no_number_ends_a_run_at_once_and_keeps_its_checkpoint(winter, tmp_path):
+    overrides = [*SMALL, "fit.epochs=5", "augment.kind=none"]
+    recipe = load_recipe("radar", overrides)
+    broken = recipe.model_copy(update={"fit": recipe.fit.model_copy(update={"learning_rate": float("nan")})})
+    with pytest.raises(DivergedError, match=r"loss is nan in epoch 1, step 2: .* Lower fit\.learning_rate"):
+        run(broken, winter, tmp_path, name="nan")
+    assert not (tmp_path / "runs" / "nan" / "checkpoints").exists()
+
+
+def test_a_sealed_winter_is_scored_and_never_used(winter, tmp_path):
+    other = tmp_path / "hse20152016"
+    make_winter(other, frames=60, seed=2, year=2015, size=(64, 64), workers=1)
+    recipe = load_recipe("mlp", [*SMALL, "data.test_seasons=['hse20152016']"])
+    result = training_run.run(
+        recipe,
+        [winter, other],
+        models=None,
+        runs=tmp_path / "runs",
+        seed=1,
+        say=lambda _: None,
+        report=lambda *_: None,
+    )
+    rows = list(csv.DictReader((result.folder / "manifest.csv").read_text().splitlines()))
+    assert {row["split"] for row in rows if row["season"] == "hse20152016"} == {"test"}
+    assert "test" not in {row["split"] for row in rows if row["season"] != "hse20152016"}
+    assert result.test is not None
+    assert result.test.frames == 60
