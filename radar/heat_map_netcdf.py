@@ -154,7 +154,7 @@ def _add(
     long_name: str,
     units: str | None = "1",
 ) -> Any:
-    array = np.ma.masked_invalid(np.ma.asarray(values))
+    array: Any = np.ma.masked_invalid(np.ma.asarray(values))
     real = np.issubdtype(array.dtype, np.floating)
     fill = _FILL if real else None
     variable = data.createVariable(name, "f8" if real else "i8", dimensions, zlib=True, fill_value=fill)

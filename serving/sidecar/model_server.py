@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import threading
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from radar.errors import SnowmodeError
 from radar.frames import Picture
 from serving.protocol.connection import Arrays, Connection, ServedModel, Timeouts
 from serving.protocol.contract import EXPLAIN, GRADCAM, HIRESCAM, LOGITS, PROBABILITIES, ModelCard
@@ -25,6 +27,9 @@ from serving.sidecar.store.database import Database
 
 FRESH_SECONDS = 10.0
 """So long the newest version is taken for the newest without asking."""
+
+ASK_SECONDS = 60.0
+"""So often it is asked anyway."""
 
 _KEPT = 256  # answers; one has some 10 kB
 _VERSIONS = 8  # connections to versions that somebody asked for by number
@@ -81,13 +86,22 @@ class ModelServer:
         self._latest: ServedModel | None = None
         self._asked = -FRESH_SECONDS
         self._answers: OrderedDict[tuple[int, bytes], Future[Explanation]] = OrderedDict()
+        self._closed = threading.Event()
+        self._asker = threading.Thread(target=self._keep_asking, name="model server", daemon=True)
+
+    def start(self) -> None:
+        """Begins to ask from time to time what is hosted, so that cards are known before anybody needs them."""
+        self._asker.start()
 
     def close(self) -> None:
         """Closes the connections; calls in flight are cancelled."""
+        self._closed.set()
         with self._lock:
             for connection in (self._newest, *self._by_version.values()):
                 connection.close()
             self._by_version.clear()
+        if self._asker.is_alive():
+            self._asker.join()
 
     def check(self) -> None:
         """Asks for an answer.
@@ -124,6 +138,7 @@ class ModelServer:
 
         Raises:
             ServingError: No server answers, or it refuses.
+            NotFound: The server does not host that version any more.
         """
         key = served.version, hashlib.sha256(image.tobytes()).digest()
         with self._lock:
@@ -149,16 +164,24 @@ class ModelServer:
         """Opens a connection for long work, which lets live requests go first; the caller closes it."""
         return self._connect(version, "", priority=Priority.BULK)
 
+    def _keep_asking(self) -> None:
+        while not self._closed.is_set():
+            # Whoever needs it is told, and /readyz tells it too; ValueError is what gRPC says of a closed channel.
+            with contextlib.suppress(SnowmodeError, ValueError):
+                self.served()
+            self._closed.wait(ASK_SECONDS)
+
     def _explain(self, served: ServedModel, image: Picture) -> Explanation:
         card = served.card
         connection = self._connection(served.version)
         try:
             answer = connection.call(EXPLAIN, image[np.newaxis])
         except ServerError as error:
-            if error.code == "NOT_FOUND":
-                self._asked = -FRESH_SECONDS  # it has moved on to a newer version: the next one asks which
-                self._cards.pop(served.version, None)
-            raise
+            if error.code != "NOT_FOUND":
+                raise
+            self._asked = -FRESH_SECONDS  # it has moved on to a newer version: the next one asks which
+            self._cards.pop(served.version, None)
+            raise self._not_hosted(served.version) from error
         shape = (1, len(card.modes), card.heat_map.height, card.heat_map.width)
         self._check(answer, {PROBABILITIES: shape[:2], LOGITS: shape[:2], GRADCAM: shape, HIRESCAM: shape})
         maps = {name: answer[name][0] for name in (GRADCAM, HIRESCAM)}
@@ -179,10 +202,13 @@ class ModelServer:
         except ServerError as error:
             if error.code != "NOT_FOUND":
                 raise
-            raise NotFound(
-                f"The model server does not host version {version} of {self._settings.model!r} now. Leave it "
-                "away to take the newest, or have the server host that one (--model_config_file)"
-            ) from error
+            raise self._not_hosted(version) from error
+
+    def _not_hosted(self, version: int) -> NotFound:
+        return NotFound(
+            f"The model server does not host version {version} of {self._settings.model!r} now. Leave it away to "
+            "take the newest, or have the server host that one (--model_config_file)"
+        )
 
     def _describe(self, connection: Connection) -> ServedModel:
         served = connection.describe()
@@ -192,6 +218,8 @@ class ModelServer:
         return served
 
     def _keep(self, served: ServedModel) -> None:
+        if self._settings.read_only:
+            return
         try:
             with self._database.writing() as connection:
                 put_card(connection, self._settings.model, served.version, served.card)

@@ -72,6 +72,7 @@ def open_services(settings: Settings) -> Iterator[Services]:
         stack.callback(health.close)
         model_server = ModelServer(settings, database)
         stack.callback(model_server.close)
+        model_server.start()
         archive = Archive(settings.archive, max_pixels=settings.max_pixels)
         kinds = {HEAT_MAPS: HeatMapJob(database, archive, model_server)}
         jobs = Jobs(database, kinds, threads=settings.job_threads)

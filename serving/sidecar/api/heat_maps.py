@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
@@ -14,7 +15,7 @@ from serving.protocol.connection import ServedModel
 from serving.sidecar.api.etags import tagged
 from serving.sidecar.api.models import FrameId, Text, Version
 from serving.sidecar.archive import count_pixels, limited
-from serving.sidecar.errors import BadRequest, TooLarge
+from serving.sidecar.errors import BadRequest, NotFound, TooLarge
 from serving.sidecar.explain import MEDIA_TYPES, Form, Method, Scale, Subject, Wish, as_dict, as_npz, draw
 from serving.sidecar.problems import describe
 from serving.sidecar.services import Parts, Services
@@ -93,16 +94,18 @@ def get_heat_maps(
     with parts.database.reading() as connection:
         season, name, _, _ = find_frame(connection, frame_id)
     file = parts.archive.find(season, name)
-    served = parts.model_server.served(version)
-    wish.check(served.card)
 
-    def make() -> bytes:
-        rule = served.card.input.frame_rule()
-        picture = parts.archive.picture(season, name, rule)
-        subject = Subject.of(picture, served.card, name, composite=jma.is_composite(name))
-        return _render(parts, served, subject, wish)
+    def answer(served: ServedModel) -> Response:
+        wish.check(served.card)
 
-    return tagged(request, _tag(file.tag, served, wish), MEDIA_TYPES[wish.form], make)
+        def make() -> bytes:
+            picture = parts.archive.picture(season, name, served.card.input.frame_rule())
+            subject = Subject.of(picture, served.card, name, composite=jma.is_composite(name))
+            return _render(parts, served, subject, wish)
+
+        return tagged(request, _tag(file.tag, served, wish), MEDIA_TYPES[wish.form], make)
+
+    return _with_model(parts, version, answer)
 
 
 async def _upload(parts: Parts, request: Request) -> bytes:
@@ -130,12 +133,25 @@ def explain_picture(
         raise BadRequest("Expected a PNG as the body; received nothing")
     if (pixels := count_pixels(data)) > parts.settings.max_pixels:
         raise TooLarge(f"Expected a picture of at most {parts.settings.max_pixels:,} pixels; received {pixels:,}")
-    served = parts.model_server.served(version)
-    wish.check(served.card)
-    rule = limited(served.card.input.frame_rule(), parts.settings.max_pixels)
-    picture = frames.decode(data, no_echo=rule.no_echo, max_pixels=rule.max_pixels)
-    content = _render(parts, served, Subject.of(picture, served.card, "picture sent"), wish)
-    return Response(content, media_type=MEDIA_TYPES[wish.form])
+
+    def answer(served: ServedModel) -> Response:
+        wish.check(served.card)
+        rule = limited(served.card.input.frame_rule(), parts.settings.max_pixels)
+        picture = frames.decode(data, no_echo=rule.no_echo, max_pixels=rule.max_pixels)
+        content = _render(parts, served, Subject.of(picture, served.card, "picture sent"), wish)
+        return Response(content, media_type=MEDIA_TYPES[wish.form])
+
+    return _with_model(parts, version, answer)
+
+
+def _with_model(parts: Services, version: int | None, answer: Callable[[ServedModel], Response]) -> Response:
+    """Answers by a version that is named, or by the newest, even where it changes at this moment."""
+    try:
+        return answer(parts.model_server.served(version))
+    except NotFound:
+        if version is not None:
+            raise
+        return answer(parts.model_server.served())
 
 
 def _render(parts: Services, served: ServedModel, subject: Subject, wish: Wish) -> bytes:
