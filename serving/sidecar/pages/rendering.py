@@ -19,6 +19,7 @@ from fastapi.routing import APIRoute
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from radar.errors import SnowmodeError
+from radar.jma import is_composite
 from serving.protocol.errors import ServingError
 from serving.sidecar.errors import SidecarError, Unavailable
 from serving.sidecar.operations.access import may_write, must_sign_in
@@ -190,6 +191,7 @@ def _environment() -> Environment:
         season_link=season_link,
         static=lambda name: link(f"/static/{name}", v=fingerprint(name)),
         percent=charts.percent,
+        is_composite=is_composite,
         round=round,
         max=max,
         enumerate=enumerate,

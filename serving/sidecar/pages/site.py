@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exception_handlers import http_exception_handler
 from starlette.exceptions import HTTPException
@@ -27,8 +29,8 @@ def install(app: FastAPI) -> None:
         if isinstance(error, HTTPException) and error.status_code == 404 and _is_for_a_person(request):
             words = words_of(request)
             return show_problem(request, 404, words("problem.nothing_here", path=request.url.path[:200]))
-        given: Response = await as_problem(request, error)
-        return given
+        given = as_problem(request, error)
+        return await given if inspect.isawaitable(given) else given
 
     app.add_exception_handler(HTTPException, answer)
 

@@ -284,6 +284,18 @@ def test_the_model_server_and_the_archive_away_are_told(make_client, tmp_path):
     assert "The archive of frames is away" in client.get("/").text
 
 
+def test_pictures_of_jma_name_their_source(make_client, tmp_path):
+    name = "Z__C_RJTD_20160306190000_RDR_JMAGPV_Ggis1km_Prr10lv_ANAL_grib2.bin"
+    folder = tmp_path / "archive" / SEASON
+    folder.mkdir(parents=True)
+    for one in (name, "plain.png"):
+        (folder / one).write_bytes(b"")
+    client = make_client(archive=tmp_path / "archive")
+    record(client, make_records([name, "plain.png"]))
+    assert "出典：気象庁ホームページ" in client.get("/frames/1").text
+    assert "出典：気象庁ホームページ" not in client.get("/frames/2").text
+
+
 def test_files_are_kept_by_browsers_as_long_as_they_are_the_same(reader):
     address = re.search(r'href="(/static/pages\.css\?v=[0-9a-f]+)"', reader.get("/").text)[1]
     kept = reader.get(address)
