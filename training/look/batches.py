@@ -14,7 +14,7 @@ SIZE = 32
 def in_batches(
     function: Callable[..., Any],
     *arrays: NDArray[Any],
-    size: int = SIZE,
+    size: int | None = None,
     tick: Callable[[int, int], None] = lambda *_: None,
 ) -> list[NDArray[Any]]:
     """Runs a function of batches over arrays of any length.
@@ -25,14 +25,14 @@ def in_batches(
     Args:
         function: Takes a batch of each array; gives a tensor, or several, each with the batch first.
         arrays: Of one length N >= 1.
-        size: Rows a batch.
+        size: Rows a batch, exactly; without, `SIZE`, or N where that is less.
         tick: Called with the rows done and N.
 
     Returns:
         The results, joined; one array for each tensor.
     """
     count = len(arrays[0])
-    size = min(size, count)
+    size = min(SIZE, count) if size is None else size
     parts: list[list[NDArray[Any]]] = []
     for start in range(0, count, size):
         index = np.minimum(np.arange(start, start + size), count - 1)

@@ -18,7 +18,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from training.architectures import Network
-from training.look.batches import in_batches
+from training.look.batches import SIZE, in_batches
 from training.look.errors import Undefined
 from training.look.guided import guided_copy
 
@@ -165,7 +165,8 @@ class Explainer:
         used = np.zeros(len(pixels), np.int64)
         steps, open_rows = _STEPS, rows
         while len(open_rows):
-            part = self._path(pixels[open_rows], classes[open_rows], steps, tick)
+            # However many rows are left, the batch keeps its size: another one would be traced again.
+            part = self._path(pixels[open_rows], classes[open_rows], steps, min(SIZE, len(pixels)), tick)
             attributions[open_rows], used[open_rows] = part, steps
             gap = difference - attributions.sum(axis=(1, 2, 3))
             # A logit that hardly moves has no share to be a part of.
@@ -226,7 +227,12 @@ class Explainer:
         return in_batches(compiled, _pixels(images), _indices(classes))
 
     def _path(
-        self, pixels: Floats, classes: NDArray[np.int64], steps: int, tick: Callable[[int, int], None]
+        self,
+        pixels: Floats,
+        classes: NDArray[np.int64],
+        steps: int,
+        size: int,
+        tick: Callable[[int, int], None],
     ) -> Floats:
         model = self.network.model
         start = tf.constant(self._no_echo)
@@ -240,7 +246,8 @@ class Explainer:
             return total / tf.cast(steps[0], tf.float32) * (images - start)
 
         compiled = self._function("path", along)
-        return in_batches(compiled, pixels, classes, np.full(len(pixels), steps, np.int32), tick=tick)[0]
+        number = np.full(len(pixels), steps, np.int32)
+        return in_batches(compiled, pixels, classes, number, size=size, tick=tick)[0]
 
     def _cams(self, images: Any, score: Score) -> tuple[Any, Any, Any]:
         # The gradient is by the activations, so what comes before them is left out of the tape.
