@@ -26,7 +26,7 @@ from serving.sidecar.pages.modes import RESERVED, ink_on, keys_of, luminance
 from serving.sidecar.services import open_services
 from serving.sidecar.settings import read_settings
 from tests.conftest import write_png
-from tests.serving.sidecar.process import CODES, VERSION, make_records
+from tests.serving.sidecar.process import CODES, VERSION, make_records, wait_until
 
 PAGES = Path(str(resources.files("serving.sidecar.pages")))
 TEMPLATES = sorted((PAGES / "templates").glob("*.html"))
@@ -491,6 +491,45 @@ def test_without_the_right_to_write_there_are_no_buttons(make_client):
     assert 'name="mode"' not in page
     assert "read-only" in page
     assert looking.post("/review", data={"frame": "1", "mode": "SY", "reviewer": "a"}).status_code == 403
+
+
+# Heat maps of a winter
+
+
+@pytest.mark.parametrize(
+    ("form", "status", "says"),
+    [
+        ({"season": SEASON}, 422, "start, cancel or resume"),
+        ({"do": "begin"}, 422, "start, cancel or resume"),
+        ({"do": "start", "season": "none", "method": "gradcam"}, 404, "hse20152016"),
+        ({"do": "start", "season": SEASON, "method": "magic"}, 422, "magic"),
+        ({"do": "start", "season": SEASON, "version": "x", "method": "gradcam"}, 422, "version"),
+        ({"do": "cancel", "job": "none"}, 404, "none"),
+        ({"do": "resume"}, 404, "no job"),
+    ],
+)
+def test_what_is_no_wish_for_a_job_makes_none(reader, form, status, says):
+    answer = reader.post("/heat-maps", data=form)
+    assert answer.status_code == status, answer.text
+    assert says in html.unescape(answer.text)
+    assert reader.get("/v1/jobs").json()["jobs"] == []
+
+
+def test_a_job_is_started_stopped_and_resumed_from_the_page(client):
+    # Without a model server it waits, and says so.
+    start = {"do": "start", "season": SEASON, "version": VERSION, "method": "gradcam"}
+    there = client.post("/heat-maps", data=start).headers["Location"]
+    assert "data-every" in client.get(there).text
+    (job,) = client.get("/v1/jobs").json()["jobs"]
+    client.post("/heat-maps", data=start)  # pressed twice, it is still one
+    assert len(client.get("/v1/jobs").json()["jobs"]) == 1
+    assert client.post("/heat-maps", data={"do": "cancel", "job": job["id"]}).status_code == 303
+    wait_until(lambda: client.get(f"/v1/jobs/{job['id']}").json()["state"] == "cancelled", "the job is cancelled")
+    page = client.get(there).text
+    assert "data-every" not in page
+    assert 'value="resume"' in page
+    assert client.post("/heat-maps", data={"do": "resume", "job": job["id"]}).status_code == 303
+    assert client.get(f"/v1/jobs/{job['id']}").json()["state"] in ("queued", "running", "waiting")
 
 
 # What they are made of
