@@ -78,7 +78,8 @@ class JsonLines(logging.Formatter):
         line |= getattr(record, FIELDS, {})
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False, default=str)
+        # ASCII: some characters end a line for some readers, and some cannot be written at all.
+        return json.dumps(line, default=str)
 
 
 def _time(record: logging.LogRecord) -> str:

@@ -97,6 +97,7 @@ def _correct_problems(call: dict[str, Any]) -> None:
 def _add_limits(call: dict[str, Any]) -> None:
     _add(call, "429", _LIMITS["429"])
     if "requestBody" in call:
+        _add(call, "400", "The body cannot be read as its media type")
         _add(call, "408", _LIMITS["408"])
         _add(call, "413", "The body is too large")
         _add(call, "415", "Another media type is expected")
