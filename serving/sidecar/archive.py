@@ -46,6 +46,11 @@ class Archive:
         self._folder = folder
         self.max_pixels = max_pixels
 
+    @property
+    def is_named(self) -> bool:
+        """Whether there is to be one: without, waiting does not help."""
+        return self._folder is not None
+
     def check(self) -> None:
         """Looks whether it is there.
 

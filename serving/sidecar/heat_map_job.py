@@ -86,6 +86,8 @@ class HeatMapJob:
             SidecarError, ServingError: It cannot be done.
         """
         request = control.job.request
+        if not self._archive.is_named:
+            self._archive.check()  # says what to do; nobody is to wait for it
         series, days = control.patiently(lambda: self._plan(control, request))
         control.patiently(lambda: self._archive.folder_of(series.season))
         if not days:

@@ -104,6 +104,8 @@ def add_job(parts: Parts, wanted: Wanted) -> Job:
 
     Only what has changed since the last time is done. What is done stays, whatever becomes of the job.
     """
+    if not parts.archive.is_named:
+        parts.archive.check()
     with parts.database.writing() as connection:
         series = find_series(connection, wanted.season, wanted.version, wanted.model)
         request = {

@@ -19,6 +19,7 @@ from serving.protocol.connection import Connection
 from serving.protocol.contract import EXPLAIN
 from serving.protocol.records import PredictionRecord
 from serving.sidecar.archive import Archive
+from serving.sidecar.errors import Unavailable
 from serving.sidecar.heat_map_job import HeatMapJob
 from serving.sidecar.jobs import Control, Ended
 from serving.sidecar.model_server import ModelServer
@@ -246,6 +247,12 @@ def test_an_archive_that_is_away_is_waited_for(winter: Winter) -> None:
     thread.join(60)
     assert not thread.is_alive()
     assert (control.done, control.failed, control.state) == (COUNT, 0, "running")
+
+
+def test_without_an_archive_a_job_fails_at_once(winter: Winter) -> None:
+    control = winter.control()
+    with pytest.raises(Unavailable, match="start the sidecar with --archive FOLDER"):
+        HeatMapJob(winter.database, Archive(None), winter.model_server)(control)
 
 
 def test_frames_of_other_modes_are_refused(winter: Winter) -> None:

@@ -195,6 +195,16 @@ def test_wrong_jobs_are_refused(sidecar: Sidecar) -> None:
     assert sidecar.ask("/v1/jobs/no-job").status == 422
 
 
+def test_without_an_archive_no_job_is_begun(start_sidecar: Callable[..., Sidecar]) -> None:
+    sidecar = start_sidecar()
+    assert sidecar.record(make_records(3, season=SEASON)).status == 200
+    body = b'{"kind": "heat_maps", "season": "winter"}'
+    answer = sidecar.ask("/v1/jobs", body=body, Content_Type="application/json")
+    assert (answer.status, answer.json["part"]) == (503, "archive")
+    assert "start the sidecar with --archive FOLDER" in answer.json["detail"]
+    assert sidecar.ask("/v1/jobs").json == {"jobs": []}
+
+
 @pytest.fixture(scope="module")
 def long_season(archive: Path) -> str:
     """A season of many days; whoever answers for it takes his time."""
