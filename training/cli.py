@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 import typer
 
 from training.commands.compare import compare
+from training.commands.crossval import crossval
 from training.commands.draw import draw
 from training.commands.gate import gate
+from training.commands.learning_curve import learning_curve
+from training.commands.look import look
 from training.commands.models import models, promote, rollback
 from training.commands.options import EXIT_CODES
 from training.commands.publish import publish
 from training.commands.recipes import recipes
 from training.commands.run import run
+from training.commands.study import study
 from training.commands.synth import synth
 
 app = typer.Typer(
@@ -33,7 +38,12 @@ def main() -> None:
     app()
 
 
-for _command in (synth, run, compare, recipes, gate, publish, models, promote, rollback):
+_COMMANDS: tuple[Callable[..., None], ...] = (
+    *(synth, run, recipes, compare, crossval, learning_curve, study),
+    *(gate, publish, models, promote, rollback),
+)
+for _command in _COMMANDS:
     app.command()(_command)
 
 app.add_typer(draw, name="draw")
+app.add_typer(look, name="look")

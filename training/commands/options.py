@@ -29,6 +29,38 @@ Models = Annotated[
     typer.Option("--models", metavar="FOLDER", help="Folder of published models: MODELS/snowmode/VERSION."),
 ]
 
+Frames = Annotated[
+    list[Path],
+    typer.Option(
+        "--frames",
+        "--manifest",
+        metavar="FOLDER",
+        help="Labelled frames: a folder with labels.csv, one that `training prepare` made, or a manifest.csv; may be "
+        "repeated.",
+    ),
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change the recipe: fit.epochs=5; may be repeated."),
+]
+Runs = Annotated[Path, typer.Option("--runs", metavar="FOLDER", help="Where to keep the records: RUNS/NAME.")]
+Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Of every random draw.")]
+
+
+def name_or_time(name: str, default: str) -> str:
+    """Gives what somebody called it, else a name of its kind and the time.
+
+    Raises:
+        TrainingError: It is no name of a folder.
+    """
+    from datetime import UTC, datetime
+
+    from training.errors import TrainingError
+
+    if name in {".", ".."} or "/" in name:
+        raise TrainingError(f"--name: expected the name of a folder, without a slash, received {name!r}")
+    return name or f"{default}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
+
 
 def quiet_tensorflow() -> None:
     """Keeps TensorFlow's Python warnings from the terminal."""
