@@ -27,6 +27,9 @@ PUBLISHED_FILE = "published.json"
 TEST_FILE = "test.csv"
 REPORT_FILE = "report.html"
 
+COMMIT_VARIABLE = "SNOWMODE_COMMIT"
+"""Set by docker/training.Dockerfile."""
+
 _LIBRARIES = ("snowmode", "tensorflow", "keras", "numpy", "scipy", "scikit-learn", "opencv-python-headless", "h5py")
 
 
@@ -42,8 +45,8 @@ def libraries(*names: str) -> dict[str, str]:
 
 
 def git_commit() -> str:
-    """Gives the commit of the code, empty if it is no checkout."""
-    return _git("rev-parse", "HEAD")
+    """Gives the commit of the code: of the checkout, else as the container image says; empty if nobody knows."""
+    return _git("rev-parse", "HEAD") or os.environ.get(COMMIT_VARIABLE, "")
 
 
 def write_environment(folder: Path) -> None:
