@@ -88,6 +88,7 @@ def render(
         other_language=lambda code: "?" + urlencode([*_query(request), (QUERY, code)]),
         navigation=NAVIGATION,
         access=Access.of(request),
+        has_archive=parts.settings.archive is not None,
         **values,
     )
     answer = HTMLResponse(text, status, {**HEADERS, "Content-Language": language, **(headers or {})})

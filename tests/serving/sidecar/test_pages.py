@@ -58,8 +58,9 @@ def client(make_client):
 @pytest.fixture(scope="module")
 def library(tmp_path_factory):
     """An application that tests only read from; each with a browser of its own."""
-    database = f"sqlite:///{tmp_path_factory.mktemp('library') / 'winter.sqlite'}"
-    with open_services(read_settings(server="127.0.0.1:1", database=database)) as services:
+    folder = tmp_path_factory.mktemp("library")
+    settings = read_settings(server="127.0.0.1:1", database=f"sqlite:///{folder / 'winter.sqlite'}", archive=folder)
+    with open_services(settings) as services:
         app = create_app(services)
         fill(TestClient(app))
         yield app
@@ -351,6 +352,15 @@ def test_a_winter_without_times_says_what_to_do(make_client):
     assert "No frames yet" in client.get("/").text
 
 
+def test_the_list_of_winters_takes_in_what_has_come(client):
+    assert ">142</td>" in client.get("/seasons").text  # two of 144 could not be classified
+    later = datetime(2015, 12, 2, tzinfo=UTC)
+    record(client, make_records([f"more{n}.png" for n in range(9)], start=later))
+    page = client.get("/seasons").text
+    assert ">151</td>" in page
+    assert "2015-12-01 – 2015-12-02" in page
+
+
 def test_winters_by_models_of_other_modes_are_not_set_side_by_side(client):
     record(client, make_records(20, season="hse20162017", codes=("SNOW", "RAIN")))
     page = client.get(f"/compare?season={SEASON}&season=hse20162017").text
@@ -515,7 +525,20 @@ def test_what_is_no_wish_for_a_job_makes_none(reader, form, status, says):
     assert reader.get("/v1/jobs").json()["jobs"] == []
 
 
-def test_a_job_is_started_stopped_and_resumed_from_the_page(client):
+def test_without_an_archive_there_is_no_button_for_the_job(client):
+    page = client.get("/heat-maps").text
+    assert 'name="do"' not in page
+    assert "started without an archive" in page
+    answer = client.post("/heat-maps", data={"do": "start", "season": SEASON, "method": "gradcam"})
+    assert answer.status_code == 503
+    assert "--archive" in answer.text
+
+
+def test_a_job_is_started_stopped_and_resumed_from_the_page(make_client, tmp_path):
+    folder = tmp_path / "archive" / SEASON
+    folder.mkdir(parents=True)
+    write_png(folder / "pr2hse00000.png", 1)
+    client = fill(make_client(archive=tmp_path / "archive"))
     # Without a model server it waits, and says so.
     start = {"do": "start", "season": SEASON, "version": VERSION, "method": "gradcam"}
     there = client.post("/heat-maps", data=start).headers["Location"]
