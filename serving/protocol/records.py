@@ -23,6 +23,7 @@ MAX_ERROR: Final = 2000
 
 
 _TEXT = r"^[^\x00]*$"  # what every database can hold
+_NAME = r"^[^\x00/]*$"  # a season is a folder of the archive, and a part of addresses
 _YEARS = range(1950, 2200)  # outside them a name was misread, and a season would span centuries
 
 
@@ -44,7 +45,7 @@ class PredictionRecord(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
 
-    season: str = Field(min_length=1, max_length=200, pattern=_TEXT)
+    season: str = Field(min_length=1, max_length=200, pattern=_NAME)
     frame: str = Field(min_length=1, max_length=1000, pattern=_TEXT)
     time: datetime | None = None
     model: str = Field(min_length=1, max_length=200, pattern=_TEXT)
