@@ -15,6 +15,8 @@ from training.commands.learning_curve import learning_curve
 from training.commands.look import look
 from training.commands.models import models, promote, rollback
 from training.commands.options import EXIT_CODES
+from training.commands.prepare import prepare
+from training.commands.preview import preview
 from training.commands.publish import publish
 from training.commands.recipes import recipes
 from training.commands.run import run
@@ -39,7 +41,7 @@ def main() -> None:
 
 
 _COMMANDS: tuple[Callable[..., None], ...] = (
-    *(synth, run, recipes, compare, crossval, learning_curve, study),
+    *(synth, prepare, preview, run, recipes, compare, crossval, learning_curve, study),
     *(gate, publish, models, promote, rollback),
 )
 for _command in _COMMANDS:
