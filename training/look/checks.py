@@ -30,6 +30,9 @@ FRAMES = 48
 """Frames of deletion, insertion and the test of another mode: 10 shares, 2 ways, 2 baselines, 8 rankings of each."""
 
 FRAMES_OF_CASCADE = 32
+STEPS = 64
+"""At most so many of integrated gradients."""
+
 PAIRS = 96
 
 
@@ -76,7 +79,8 @@ def look(
     Raises:
         Undefined: No method is defined for the network.
     """
-    explainer = Explainer(subject.network, subject.rule.no_echo)
+    # A ranking of pixels needs fewer steps than attributions that add up.
+    explainer = Explainer(subject.network, subject.rule.no_echo, most_steps=STEPS)
     refused = {name: reason for name in METHODS if (reason := explainer.undefined(name))}
     methods = tuple(name for name in METHODS if name not in refused)
     if not methods:
