@@ -124,6 +124,28 @@ def checks(run: Run, frames: Frames = None, count: Count = 100, out: Out = None,
     _look(["checks"], run, frames, count, out, seed)
 
 
+@look.command()
+def compare(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="RUN...",
+            help="Two or more runs or published versions; the page is that of the first.",
+            show_default=False,
+        ),
+    ],
+    frames: Frames = None,
+    count: Count = 200,
+    out: Out = None,
+    seed: Seed = 0,
+) -> None:
+    """Show the same frames to several networks: what they call them, where they look, how far they agree.
+
+    Example: training look compare runs/radar-1 runs/vgg16-1 --frames hse20152016
+    """
+    _look(["compare"], runs[0], frames, count, out, seed, others=runs[1:])
+
+
 def _look(
     names: Sequence[str],
     run: Path,
@@ -131,9 +153,11 @@ def _look(
     count: int,
     out: Path | None,
     seed: int,
+    *,
+    others: Sequence[Path] = (),
     **options: Any,
 ) -> None:
-    """Runs techniques on one network, and writes the page."""
+    """Runs techniques on one network, or the comparison with others, and writes the page."""
     from radar.errors import SnowmodeError
     from training.display import Display
 
@@ -145,6 +169,9 @@ def _look(
         from training.look.subject import load
 
         subject = load(run)
+        subjects = [subject, *map(load, others)]
+        if names == ["compare"]:
+            techniques.check_comparison(subjects)
         folder = Path("look") / subject.name if out is None else out
         report.claim(folder, subject)
         with Display.of("frames") as display:
@@ -154,7 +181,8 @@ def _look(
             for name in names:
                 tick = _named(display, name)
                 tick(0, 1)
-                part = techniques.run(name, subject, frames, folder, seed=seed, tick=tick, **given)
+                whom = subjects if name == "compare" else subject
+                part = techniques.run(name, whom, frames, folder, seed=seed, tick=tick, **given)
                 display.say(f"{name:12s}  {part.finding}")
         page = report.write_report(folder, subject, frames)
     except (SnowmodeError, OSError, ValueError) as error:

@@ -87,7 +87,9 @@ def look(
         "start_noise": starts[0],
         "start_mean": starts[1],
     }
-    rows = [("", "pictures", "above the strongest frame", "median, of the strongest frame", "without a way up")]
+    rows: list[tuple[str, ...]] = [
+        ("", "pictures", "above the strongest frame", "median, of the strongest frame", "without a way up")
+    ]
 
     # Modes.
     ticker = _shifted(tick, done, total)

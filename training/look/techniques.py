@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,10 +39,20 @@ TECHNIQUES: dict[str, Technique] = {
 }
 """All that `training look all` runs. Each is a module `training.look.<name>` with a function `look`."""
 
+COMPARE = Technique("Several networks", "Show the same frames to several networks.")
+"""It takes several subjects, so it is none of them."""
+
+
+def check_comparison(subjects: Sequence[Subject]) -> None:
+    """Raises LookError if networks cannot be compared; costs nothing, so it comes before the frames are loaded."""
+    from training.look import compare
+
+    compare.check(subjects)
+
 
 def run(
     name: str,
-    subject: Subject,
+    subject: Subject | Sequence[Subject],
     frames: LabelledFrames,
     out: Path,
     *,
@@ -53,8 +63,8 @@ def run(
     """Runs a technique and writes its part.
 
     Args:
-        name: A key of `TECHNIQUES`.
-        subject: The network.
+        name: A key of `TECHNIQUES`, or ``compare``.
+        subject: The network; of a comparison all of them.
         frames: What to look at.
         out: Folder of the whole look; the part gets a folder of its own there.
         seed: Of every random draw.
@@ -73,6 +83,6 @@ def run(
     try:
         part: Part = module.look(subject, frames, folder, seed=seed, tick=tick, **options)
     except Undefined as error:
-        part = Part(name, TECHNIQUES[name].heading, f"Not defined for this network: {error}")
+        part = Part(name, TECHNIQUES.get(name, COMPARE).heading, f"Not defined for this network: {error}")
     write_part(part, folder)
     return part

@@ -198,6 +198,7 @@ def test_commands_gather_their_parts_on_one_page(version, winter, tmp_path):
             "--layer: expected one of conv2d, ",
         ),
         (["filters", "{version}"], "name labelled frames with --frames FOLDER"),
+        (["compare", "{version}", "--frames", "{winter}"], "Expected two or more networks to compare, received 1"),
         (["filters", "nowhere", "--frames", "{winter}"], "nowhere: expected a run, RUNS/NAME"),
         (["filters", "{version}", "--frames", "nowhere"], "nowhere: expected a folder of labelled frames"),
     ],
