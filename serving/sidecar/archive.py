@@ -40,10 +40,18 @@ class Archive:
     Args:
         folder: With a folder a season in it; None where there is no archive.
         max_pixels: Larger pictures are refused by their header.
+        window: Part of JMA composites that frames show.
     """
 
-    def __init__(self, folder: Path | None, *, max_pixels: int = frames.MAX_PIXELS) -> None:
+    def __init__(
+        self,
+        folder: Path | None,
+        *,
+        max_pixels: int = frames.MAX_PIXELS,
+        window: jma.Window = jma.HOKUSHINETSU,
+    ) -> None:
         self._folder = folder
+        self._window = window
         self.max_pixels = max_pixels
 
     @property
@@ -105,7 +113,7 @@ class Archive:
             Unavailable, NotFound: As in `find`.
             FrameError: It cannot be used.
         """
-        return self._read(season, name, lambda path: read_picture(path, limited(rule, self.max_pixels)))
+        return self._read(season, name, lambda path: read_picture(path, limited(rule, self.max_pixels), self._window))
 
     def png(self, season: str, name: str) -> bytes:
         """Gives a frame as a PNG: its own bytes, or a composite drawn in JMA's colours.
@@ -117,7 +125,7 @@ class Archive:
 
         def read(path: Path) -> bytes:
             if jma.is_composite(path.name):
-                return encode_png(jma.picture(path)[0])
+                return encode_png(jma.picture(path, self._window)[0])
             data = frames.read(path)
             if (pixels := count_pixels(data)) > self.max_pixels:
                 raise FrameError(f"has {pixels:,} pixels; at most {self.max_pixels:,} are shown")

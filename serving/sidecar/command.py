@@ -86,6 +86,15 @@ def sidecar(
             show_default="plain text",
         ),
     ] = None,
+    window: Annotated[
+        str,
+        _option(
+            "WINDOW",
+            "W,E,S,N",
+            "Part of JMA composites in the archive, as client watch was told: degrees, hokushinetsu or japan.",
+            PARTS,
+        ),
+    ] = "hokushinetsu",
     zone: Annotated[
         str,
         _option("ZONE", "ZONE", "Whose months, days and hours are counted: UTC, JST or one like Asia/Tokyo.", PAGES),
@@ -218,6 +227,7 @@ def sidecar(
             tls_roots=tls_ca,
             database=database,
             archive=archive,
+            window=window,
             zone=zone,
             longest_gap_minutes=longest_gap,
             tokens=read_tokens(token or [], token_file),

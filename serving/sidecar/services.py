@@ -10,6 +10,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from radar import jma
 from serving.sidecar.archive import Archive
 from serving.sidecar.errors import SettingsError, Unavailable
 from serving.sidecar.heat_map_job import KIND as HEAT_MAPS
@@ -73,7 +74,8 @@ def open_services(settings: Settings) -> Iterator[Services]:
         model_server = ModelServer(settings, database)
         stack.callback(model_server.close)
         model_server.start()
-        archive = Archive(settings.archive, max_pixels=settings.max_pixels)
+        window = jma.Window.parse(settings.window)
+        archive = Archive(settings.archive, max_pixels=settings.max_pixels, window=window)
         kinds = {HEAT_MAPS: HeatMapJob(database, archive, model_server)}
         jobs = Jobs(database, kinds, threads=settings.job_threads)
         if not settings.read_only:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
+from radar import jma
 from radar.errors import SeasonError
 from radar.seasons import find_zone
 from serving.protocol.connection import DEFAULT_TARGET
@@ -36,6 +37,7 @@ class Settings(BaseModel):
         tls_roots: File of certificates the model server's is checked against; None speaks without TLS.
         database: ``sqlite:///FILE`` or ``postgresql://USER:PASSWORD@HOST/NAME``.
         archive: Folder of frames, a folder a season in it; None serves no pictures.
+        window: Part of JMA composites in the archive, as `client watch` and `client classify` were told.
         zone: Whose months, days and hours pages show: ``UTC``, ``JST`` or an IANA name.
         longest_gap_minutes: Between two frames of one event.
         tokens: Bearer tokens that may write; without any, everybody who reaches the port may.
@@ -55,6 +57,7 @@ class Settings(BaseModel):
     tls_roots: Path | None = None
     database: SecretStr = SecretStr("sqlite:///snowmode.sqlite")
     archive: Path | None = None
+    window: str = "hokushinetsu"
     zone: str = "JST"
     longest_gap_minutes: float = Field(default=30.0, gt=0, le=1440)
     tokens: tuple[SecretStr, ...] = ()
@@ -84,6 +87,10 @@ def read_settings(**given: Any) -> Settings:
         find_zone(settings.zone)
     except SeasonError as error:
         raise SettingsError(f"--zone: {error}") from error
+    try:
+        jma.Window.parse(settings.window)
+    except jma.WindowError as error:
+        raise SettingsError(f"--window: {error}") from error
     if settings.archive is not None and not settings.archive.is_dir():
         raise SettingsError(
             f"--archive: expected a folder with a folder a season, received {str(settings.archive)!r}"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from radar import jma
 from radar.errors import FrameError
 from radar.frames import FrameRule
 from serving.sidecar.archive import MAX_BYTES, Archive
@@ -136,3 +138,6 @@ def test_a_composite_is_drawn(shared_data: Path, tmp_path: Path) -> None:
     archive = Archive(tmp_path)
     assert archive.png("s", composites[0].name).startswith(b"\x89PNG")
     assert archive.picture("s", composites[0].name, RULE).shape[2] == 3
+    small = Archive(tmp_path, window=jma.Window.parse("137,138,36,37"))
+    expected, _ = jma.picture(composites[0], jma.Window.parse("137,138,36,37"))
+    np.testing.assert_array_equal(small.picture("s", composites[0].name, RULE), expected)

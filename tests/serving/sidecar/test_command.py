@@ -64,6 +64,7 @@ def test_help_teaches_and_every_option_has_its_variable(serving):
         (["--token-file=absent"], "--token-file absent: cannot be read"),
         (["--archive=absent"], "--archive: expected a folder with a folder a season, received 'absent'"),
         (["--server=nowhere"], "--server: expected HOST:PORT or embedded:FOLDER, received 'nowhere'"),
+        (["--window=here"], "--window: "),
         (["--zone=Tokio"], "--zone: Time zone: expected UTC, JST or a name such as Asia/Tokyo"),
         (["--database=winter.sqlite"], "--database: expected sqlite:///FILE or postgresql://"),
         (["--database=mysql://a/b"], "--database: expected sqlite:///FILE or postgresql://"),
