@@ -61,7 +61,7 @@ def stages(network: Network) -> list[Stage]:
             elif named or weights:
                 found.append(Stage(shape, named, weights))
         if half is network.features:
-            found[-1] = replace(found[-1], explained=len(found[-1].shape) == 3)
+            found[-1] = replace(found[-1], explained=network.explains)
     return found
 
 
