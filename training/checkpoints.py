@@ -148,7 +148,7 @@ def _write(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
 
 def _read(path: Path) -> dict[str, NDArray[Any]]:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             content = {name: file[name] for name in file.files}
         if int(content["version"]) != _VERSION:
             raise ValueError(f"it is of version {content['version']}")

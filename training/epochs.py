@@ -180,6 +180,12 @@ def assign(variables: Any, values: Arrays) -> None:
     Raises:
         ValueError: They are not as many, or of other shapes.
     """
+    if len(variables) != len(values):
+        raise ValueError(f"it has {len(values)} arrays, the network {len(variables)}")
+    # Keras would name the shapes, too, and then print every weight.
+    for variable, value in zip(variables, values, strict=True):
+        if tuple(variable.shape) != value.shape:
+            raise ValueError(f"{variable.path} has the shape {tuple(variable.shape)}, there it is {value.shape}")
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
 
