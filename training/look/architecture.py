@@ -125,7 +125,8 @@ def _table(rows: list[Row], total: int, learned: int) -> Table:
     ]
     note = (
         f"{total:,} weights, {learned:,} of them trainable; the others are statistics of batch normalisation, or "
-        "frozen. `sees`: side of the square of input pixels that one value can depend on, along the longest way."
+        "frozen. The column sees: side of the square of input pixels that one value can depend on, along the "
+        "longest way."
     )
     header = ("layer", "kind", "part", "output", "weights", "sees (px)")
     return Table("Layers", (header, *cells), note)

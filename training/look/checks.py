@@ -146,9 +146,7 @@ def look(
         paragraphs=(_HOW, _LIMITS),
         warnings=tuple(warnings),
         pictures=tuple(pictures),
-        tables=(
-            verdict.table(verdicts, chance=pointed.chance, frames=len(images), pairs=len(pointed.scenes.images)),
-        ),
+        tables=verdict.tables(verdicts, chance=pointed.chance, frames=len(images), pairs=len(pointed.scenes.images)),
         numbers="checks.npz",
     )
 

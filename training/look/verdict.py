@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from radar.verification.report_tables import Table
 from training.look.deletion import INTENSITY, RANDOM, Curves
@@ -200,8 +199,10 @@ def wilson(share: float, count: int) -> tuple[float, float]:
     return float(middle - half), float(middle + half)
 
 
-def table(verdicts: Sequence[Verdict], *, chance: float, frames: int, pairs: int) -> Table:
-    """Sets the verdicts as a table."""
+def tables(verdicts: Sequence[Verdict], *, chance: float, frames: int, pairs: int) -> tuple[Table, Table]:
+    """Sets the verdicts, and the numbers they rest on, as tables."""
+    names = [TITLES.get(one.method, one.method) for one in verdicts]
+    words = [(name, one.words) for name, one in zip(names, verdicts, strict=True)]
     header = (
         "",
         "tells more than random",
@@ -209,27 +210,25 @@ def table(verdicts: Sequence[Verdict], *, chance: float, frames: int, pairs: int
         "falls with random weights",
         "differs between modes",
         "finds the band",
-        "in plain words",
     )
     rows = [
         (
-            TITLES.get(one.method, one.method),
+            name,
             str(one.beats_random),
             str(one.beats_intensity),
             str(one.needs_weights),
             str(one.knows_mode),
             str(one.points),
-            one.words,
         )
-        for one in verdicts
+        for name, one in zip(names, verdicts, strict=True)
     ]
     note = (
         "Random, intensity: gain of insertion less deletion area (1 is all of it), the worse of two baselines, n = "
         f"{frames} frames. Random weights in the upper half of the layers: rank correlation with the trained map, "
         f"limit {UNMOVED}. Modes: share of the frames with one map for two modes. Band: share of hits, n = {pairs} "
-        f"pairs, by chance {chance:.2f}. In brackets 95 % intervals by event."
+        f"pairs, by chance {chance:.2f}. In brackets 95 % intervals, by event."
     )
-    return Table("Verdict", (header, *rows), note)
+    return Table("Verdict", (("", "in plain words"), *words)), Table("What it rests on", (header, *rows), note)
 
 
 def finding(verdicts: Sequence[Verdict]) -> str:
@@ -251,10 +250,3 @@ def finding(verdicts: Sequence[Verdict]) -> str:
 
 def _list(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def controls(likeness: Mapping[str, Likeness]) -> NDArray[np.float64]:
-    """Gives the medians of the correlation of the maps of two modes, in the order of the methods."""
-    return np.array(
-        [np.nanmedian(one.correlation) if np.isfinite(one.correlation).any() else np.nan for one in likeness.values()]
-    )
