@@ -27,7 +27,7 @@ from serving.protocol.contract import InputEntry
 from training import baseline, echo_features, foreign, plans, splits, trial
 from training.baseline import Kind
 from training.calibrate import accepted_share, rejection_threshold
-from training.labelled import LabelledFrames
+from training.labelled import LabelledFrames, draw_per_mode
 from training.loading import load_frames
 from training.recipe import Recipe
 from training.sources import any_synthetic
@@ -232,6 +232,8 @@ def _baseline(
     rule = baseline.rule_for(InputEntry(**recipe.input.model_dump()).frame_rule())
     labels, codes = trial.read(sources, recipe, say=say)
     unseen, _ = trial.read(test, recipe, say=say)
+    if recipe.data.per_mode:
+        labels = draw_per_mode(labels, recipe.data.per_mode, seed)
     training = load_frames(labels, codes, rule, say, cache=cache)
     present = tuple(code for code in codes if code in {label.mode for label in unseen})
     other = load_frames(unseen, present, rule, say, cache=cache)

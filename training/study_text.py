@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from radar import durable
 from radar.verification.plots import CREDIT, SYNTHETIC_NOTE, style
 from radar.verification.report_html import Section, as_page, scores_of
 from radar.verification.report_tables import Table, number, with_interval
-from radar.verification.report_text import columns
+from radar.verification.report_text import WIDTH, columns
 from training.study import Row
 
 NAME = "study"
@@ -23,10 +24,8 @@ NAME = "study"
 
 def table_of(rows: Sequence[Row]) -> Table:
     """Sets the models under each other."""
-    kinds = list(rows[0].foreign)
     header = (
         *("", "random split", "event split", "unseen winter", "HSS", f"HSS of {rows[0].name} minus it", "accepted"),
-        *(f"rejected of {kind}" for kind in kinds),
         "training",
     )
     cells = []
@@ -41,7 +40,6 @@ def table_of(rows: Sequence[Row]) -> Table:
                 with_interval(row.report.overall["hss"], 3),
                 minus if isinstance(minus, str) else with_interval(minus, 3),
                 f"{row.accepted:.1%}",
-                *(f"{row.foreign[kind]:.1%}" for kind in kinds),
                 f"{row.seconds:,.0f} s",
             )
         )
@@ -54,6 +52,19 @@ def table_of(rows: Sequence[Row]) -> Table:
         "the validation events unless the recipe says otherwise."
     )
     return Table("Recipes on an unseen winter", (header, *cells), note)
+
+
+def foreign_table_of(rows: Sequence[Row]) -> Table:
+    """Sets what became of foreign frames under each other."""
+    kinds = list(rows[0].foreign)
+    cells = [(row.name, *(f"{row.foreign[kind]:.1%}" for kind in kinds)) for row in rows]
+    note = "Other places and seasons, where no mode is right; what is not rejected is claimed to be known."
+    return Table("Foreign frames rejected", (("", *kinds), *cells), note)
+
+
+def _tables(rows: Sequence[Row]) -> list[Table]:
+    foreign = [foreign_table_of(rows)] if rows[0].foreign else []
+    return [table_of(rows), calibration_table_of(rows), *foreign]
 
 
 def calibration_table_of(rows: Sequence[Row]) -> Table:
@@ -77,9 +88,10 @@ def finding(rows: Sequence[Row]) -> str:
 
 def as_text(rows: Sequence[Row]) -> str:
     """Writes the study as text."""
-    blocks = [finding(rows)]
-    for table in (table_of(rows), calibration_table_of(rows)):
-        blocks.append("\n".join((table.title, columns(table.rows), f"  {table.note}")))
+    blocks = [textwrap.fill(finding(rows), WIDTH)]
+    for table in _tables(rows):
+        note = textwrap.fill(table.note, WIDTH, initial_indent="  ", subsequent_indent="  ")
+        blocks.append("\n".join((table.title, columns(table.rows), note)))
     blocks.append("\n".join(f"* {caveat}" for caveat in rows[0].report.caveats))
     return "\n\n".join(blocks) + "\n"
 
@@ -133,7 +145,7 @@ def draw(rows: Sequence[Row]) -> Figure:
         axes.set(xlabel="accuracy", ylim=(-0.6, len(rows) - 0.4))
         axes.set_xlim(right=1.01)
         axes.grid(axis="x", color="0.92")
-        figure.legend(*axes.get_legend_handles_labels(), loc="outside upper right", frameon=False, ncols=3)
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper", frameon=False)
         report = rows[0].report
         note = f"Bars: {report.level:.0%} intervals of {report.events:,} events."
         note += f" {SYNTHETIC_NOTE}" if report.synthetic else ""
@@ -153,7 +165,7 @@ def write(rows: Sequence[Row], folder: Path) -> list[Path]:
     with durable.replacing(picture) as file:
         draw(rows).savefig(file, format="png")
     sections = [
-        Section("", tables=[table_of(rows), calibration_table_of(rows)], figures={"study": draw(rows)}),
+        Section("", tables=_tables(rows), figures={"study": draw(rows)}),
         *(scores_of(row.report, row.name) for row in rows),
     ]
     title = " against ".join(row.name for row in rows)

@@ -209,7 +209,7 @@ def test_a_study_sets_recipes_and_baseline_beside_each_other(winter, other_winte
     written = study_text.write(rows, folder)
     text = written[0].read_text(encoding="utf-8")
     assert f"{rows[0].random:.3f}" in text
-    assert "rejected of noise" in text
+    assert "Foreign frames rejected" in text
     with written[1].open() as file:
         table = list(csv.DictReader(file))
     assert [row["model"] for row in table] == [row.name for row in rows]
