@@ -13,6 +13,7 @@ import tensorflow as tf
 from training.errors import TrainingError
 
 STRATEGIES = ("none", "mirrored", "multiworker")
+DEVICES = ("auto", "cpu", "gpu")
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,8 @@ def choose(strategy: str = "none", *, device: str = "auto", cpu_devices: int = 1
     """
     if strategy not in STRATEGIES:
         raise TrainingError(f"--strategy: expected one of {', '.join(STRATEGIES)}, received {strategy!r}")
+    if device not in DEVICES:
+        raise TrainingError(f"--device: expected one of {', '.join(DEVICES)}, received {device!r}")
     task = _task() if strategy == "multiworker" else (0, 1)
     gpus = _gpus(device)
     if not gpus and cpu_devices > 1:

@@ -14,7 +14,7 @@ import numpy as np
 
 from tests.benchmarks.table import Row, row
 
-ROUNDS, EPOCHS = 5, 2
+ROUNDS, EPOCHS = 3, 1
 FRAMES, MODES = 1920, 5
 
 

@@ -79,6 +79,8 @@ def test_without_a_gpu_one_that_was_asked_for_is_an_error(monkeypatch):
 def test_an_unknown_strategy_is_named():
     with pytest.raises(TrainingError, match="expected one of none, mirrored, multiworker, received 'mirror'"):
         choose("mirror")
+    with pytest.raises(TrainingError, match="--device: expected one of auto, cpu, gpu, received 'cuda'"):
+        choose(device="cuda")
 
 
 @pytest.mark.parametrize(
