@@ -26,14 +26,14 @@ from training.look.part import Part, Picture
 from training.look.pointing import Hits, Scenes
 from training.look.subject import Subject
 
-FRAMES = 48
+FRAMES = 40
 """Frames of deletion, insertion and the test of another mode: 10 shares, 2 ways, 2 baselines, 8 rankings of each."""
 
 FRAMES_OF_CASCADE = 32
 STEPS = 64
 """At most so many of integrated gradients."""
 
-PAIRS = 96
+PAIRS = 64
 
 
 @dataclass(frozen=True, slots=True)
