@@ -35,7 +35,7 @@ Frames = Annotated[
 Count = Annotated[int, typer.Option(min=1, max=5000, metavar="N", help="At most so many frames, of all modes alike.")]
 Out = Annotated[
     Path | None,
-    typer.Option("--out", "-o", metavar="FOLDER", help="Where to write. [default: look/NAME]", show_default=False),
+    typer.Option("--out", "-o", metavar="FOLDER", help="Where to write; without, look/NAME.", show_default=False),
 ]
 Seed = Annotated[int, typer.Option(min=0, metavar="N", help="Of every random draw.")]
 Layers = Annotated[
@@ -43,7 +43,7 @@ Layers = Annotated[
     typer.Option(
         "--layer",
         metavar="NAME",
-        help="Layer to show; may be repeated. Without, three from the input to the heat maps. "
+        help="Layer to show; may be repeated. Without, a few from the input to the heat maps. "
         "A name that does not exist lists those that do.",
         show_default=False,
     ),
