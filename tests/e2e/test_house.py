@@ -121,7 +121,7 @@ def test_every_command_the_readme_names_exists() -> None:
             assert target in targets, line
     for words in commands:
         sub = [word for word in words[1:3] if re.fullmatch(r"[a-z-]+", word) and not word.startswith("-")]
-        depth = 2 if sub[:1] == ["draw"] else 1
+        depth = 2 if sub[:1] in (["draw"], ["look"]) else 1
         flags = {word.partition("=")[0] for word in words if word.startswith("--")}
         help_text = subprocess.run(
             [sys.executable, "-c", f"from {words[0]}.cli import main; main()", *sub[:depth], "--help"],
