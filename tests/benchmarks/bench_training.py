@@ -1,6 +1,7 @@
 """Training: what the input pipeline costs over the same `model.fit` on arrays in memory, and what the cache saves.
 
-Both sides train the same network on the same frames in turns, some epochs at a time; the ratio is of neighbours.
+Both sides train the same network on the same frames in turns, some epochs at a time; the ratio is that of the best
+turns, since what else a machine does only ever adds.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 
 from tests.benchmarks.table import Row, row
 
-ROUNDS, EPOCHS = 3, 1
+ROUNDS, EPOCHS = 6, 1
 FRAMES, MODES = 1920, 5
 
 
@@ -60,7 +61,7 @@ def run(build: Path) -> Iterator[Row]:
     goals = {"the recipe's augmentation": "<= 1.05"}
     yield row("training: epoch on arrays", _best(arrays) / EPOCHS, "s")
     for name, fit in sides.items():
-        yield row(f"training: input pipeline, {name}", _ratios(fit, arrays), "1", goals.get(name, ""))
+        yield row(f"training: input pipeline, {name}", _ratio(fit, arrays), "1", goals.get(name, ""))
     yield from _loading(build)
 
 
@@ -83,7 +84,7 @@ def _loading(build: Path) -> Iterator[Row]:
 
     warm()
     yield row("training: frames decoded", len(labels) / _best(cold), "frames/s")
-    yield row("training: found decoded, times as fast", [1 / ratio for ratio in _ratios(warm, cold)], "1", ">= 5")
+    yield row("training: found decoded, times as fast", 1 / _ratio(warm, cold), "1", ">= 5")
 
 
 def _best(action: Callable[[], Any]) -> float:
@@ -91,9 +92,10 @@ def _best(action: Callable[[], Any]) -> float:
     return min(_seconds(action) for _ in range(3))
 
 
-def _ratios(action: Callable[[], Any], baseline: Callable[[], Any]) -> list[float]:
+def _ratio(action: Callable[[], Any], baseline: Callable[[], Any]) -> float:
     action()
-    return [_seconds(action) / _seconds(baseline) for _ in range(ROUNDS)]
+    turns = [(_seconds(action), _seconds(baseline)) for _ in range(ROUNDS)]
+    return min(mine for mine, _ in turns) / min(theirs for _, theirs in turns)
 
 
 def _seconds(action: Callable[[], Any]) -> float:
