@@ -28,8 +28,8 @@ format: setup  ## Put the code into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-test: setup  ## Run every test
-	$(BIN)/pytest
+test: setup  ## Run every test, a file a core
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 test-fast: setup  ## Run the tests that take no more than a few seconds each
 	$(BIN)/pytest -m 'not slow'
