@@ -33,7 +33,7 @@ TEMPLATES = sorted((PAGES / "templates").glob("*.html"))
 SEASON = "hse20152016"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 ADDRESSES = ("/", "/seasons", f"/seasons/{SEASON}", "/heat-maps", "/frames/1", "/review", "/compare", "/sign-in")
-EVIL = "<script>alert('x')</script>&\"winter\""
+EVIL = "<script>alert('x')<script>&\"winter\""
 
 
 def record(client, records):
