@@ -82,11 +82,14 @@ async def _bad_input(_: Request, error: Exception) -> JSONResponse:
 
 async def _invalid(_: Request, error: Exception) -> JSONResponse:
     problems = error.errors() if isinstance(error, RequestValidationError) else []
-    said = [
-        f"{'.'.join(map(str, one['loc']))}: {one['msg']}, received {str(one.get('input'))[:200]!r}"
-        for one in problems
-    ]
-    return answer(422, "; ".join(said[:5]))
+    return answer(422, "; ".join(_said(one) for one in problems[:5]))
+
+
+def _said(one: Any) -> str:
+    where = ".".join(map(str, one["loc"]))
+    if one["type"] in ("missing", "json_invalid"):  # what was received is not in it then
+        return f"{where}: {one['msg']}"
+    return f"{where}: {one['msg']}, received {str(one.get('input'))[:200]!r}"
 
 
 async def _http(_: Request, error: Exception) -> JSONResponse:

@@ -145,7 +145,7 @@ def look(
     maps = embed(features, seed=seed)
     tick(2, 4)
     events = frames.events()
-    found = leakage(features, frames.classes, events) if len(set(events.tolist())) > 1 else None
+    found = leakage(features, frames.classes, events) if _can_tell(events) else None
     modes = [(mode.code, mode.color) for mode in subject.modes]
     foot = "Crosses: misclassified. Lines join the frames of one event to its middle."
     figure = draw(
@@ -194,9 +194,18 @@ def look(
     )
 
 
+def _can_tell(events: NDArray[np.str_]) -> bool:
+    """Tells whether there are several events, and for most frames another one of the same event."""
+    _, index, frames = np.unique(events, return_inverse=True, return_counts=True)
+    return len(frames) > 1 and bool((frames[index] > 1).mean() > 0.5)
+
+
 def _finding(found: Leakage | None) -> str:
     if found is None:
-        return "All frames are of one event: nothing can be said of leakage."
+        return (
+            "Nothing can be said of leakage: all frames are of one event, or most are the only one of theirs. Take "
+            "more frames (--count)."
+        )
     lost = found.any_event - found.other_events
     copies = (
         "Neighbours are mostly copies: a random split of these frames would flatter."

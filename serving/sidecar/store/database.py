@@ -15,7 +15,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import (
     ArgumentError,
@@ -97,6 +97,11 @@ class Database:
             before = MigrationContext.configure(connection).get_current_revision()
             if before == head:
                 return
+            if before is None and (others := inspect(connection).get_table_names()):
+                raise SettingsError(
+                    f"{self.where}: expected an empty database or one of snowmode, received one with the tables "
+                    f"{', '.join(sorted(others)[:5])}; name another one"
+                )
             config.attributes["connection"] = connection
             try:
                 command.upgrade(config, "head")

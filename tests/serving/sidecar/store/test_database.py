@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
+import sqlalchemy
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
@@ -76,6 +77,19 @@ def test_a_database_that_is_away_is_told_as_such(tmp_path: Path) -> None:
         away.check()
     assert error.value.part == "database"
     assert "secret" not in str(error.value)
+
+
+def test_a_database_of_another_program_is_left_alone(database_url: str) -> None:
+    other = sqlalchemy.create_engine(database_url.replace("postgresql://", "postgresql+psycopg://"))
+    with other.begin() as connection:
+        connection.execute(text("CREATE TABLE frames (wood TEXT)"))
+    one = Database(database_url)
+    with pytest.raises(SettingsError, match=r"expected an empty database or one of snowmode.*tables frames"):
+        one.upgrade()
+    one.close()
+    with other.begin() as connection:
+        assert sqlalchemy.inspect(connection).get_table_names() == ["frames"]
+    other.dispose()
 
 
 def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
