@@ -255,8 +255,12 @@ def test_concurrent_requests_have_their_own_ids(start_sidecar):
     for thread in threads:
         thread.join()
     assert answers == {one: one for one in given}
-    logged = {line["request_id"] for line in sidecar.lines() if line.get("route") == "/v1/seasons"}
-    assert logged == set(given)
+
+    def logged() -> set[str]:
+        return {line["request_id"] for line in sidecar.lines() if line.get("route") == "/v1/seasons"}
+
+    # A line is written after its answer.
+    wait_until(lambda: logged() == set(given), "every request is in the log")
 
 
 def test_the_log_file_of_a_start_is_json_throughout(start_sidecar, tmp_path: Path):
