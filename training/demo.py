@@ -117,7 +117,8 @@ def _sidecar(database: Path, archive: Path) -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
         port_file = Path(folder, "port")
         words = [f"--database=sqlite:///{database}", f"--archive={archive}", "--port=0", f"--port-file={port_file}"]
-        command = ["serving", "sidecar", "--server", os.environ["SNOWMODE_SERVER"], *words]
+        quiet = "--log-level=warning"
+        command = ["serving", "sidecar", "--server", os.environ["SNOWMODE_SERVER"], *words, quiet]
         process = subprocess.Popen([str(Path(sys.executable).with_name(command[0])), *command[1:]])
         try:
             while not port_file.exists():
