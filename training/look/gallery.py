@@ -155,8 +155,8 @@ def look(
     return Part(
         "gallery",
         "Wrong and doubtful frames",
-        f"{count} of {total:,} frames are misclassified ({count / total:.0%}); {sure} of them the network is sure of "
-        f"(probability {subject.card.rejection_threshold:.2f} or more).",
+        f"{count} of {total:,} frames are misclassified ({count / total:.0%}); in {sure} of them the most probable "
+        f"mode reaches the model's threshold ({subject.card.rejection_threshold:.2f}).",
         paragraphs=(
             "What is wrong with certainty is worth more than any score: a wrong label, a kind of weather that "
             "training never saw, or a habit of the network. The nearest training frames tell which: if they look "
