@@ -1,0 +1,63 @@
+"""Compares what a page shows with what was printed."""
+
+from __future__ import annotations
+
+import re
+
+_NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
+# A score that is undefined on few frames is printed as a hyphen.
+_ANY_NUMBER = r"(?:\d[\d,]*(?:\.\d+)?|-)"
+
+
+def difference(shown: str, printed: str) -> str:
+    """Tells where the printed text differs from the shown one.
+
+    `...` alone on a line of the shown text stands for any number of lines, within a line for any text. Numbers may
+    be others: they depend on the size of the run and on the machine. So may the width of columns.
+
+    Returns:
+        The first line that differs, in words; empty if none does.
+    """
+    lines = _lines(printed)
+    if _match(shown.splitlines(), lines):
+        return ""
+    wanted = shown.splitlines()
+    for count in range(1, len(wanted) + 1):
+        if not _match([*wanted[:count], "..."], lines):
+            return f"shown, but not printed there: {wanted[count - 1]!r}"
+    return "more was printed after the last line shown; end with '...' if that is meant"
+
+
+def renewed(shown: str, printed: str) -> str:
+    """Gives the shown text with its lines as they were printed; what `...` stands for is left out again."""
+    found = _match(shown.splitlines(), _lines(printed))
+    if not found:
+        return shown
+    printed_lines = iter(found.groups())
+    lines = []
+    for line in shown.splitlines():
+        if line.strip() != "...":
+            as_printed = next(printed_lines)
+            line = line if "..." in line else as_printed.rstrip()
+        lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
+def _lines(text: str) -> str:
+    return "".join(f"{line.rstrip()}\n" for line in text.splitlines())
+
+
+def _match(shown: list[str], printed: str) -> re.Match[str] | None:
+    pattern = "".join(r"(?:.*\n)*?" if line.strip() == "..." else rf"({_pattern(line)})[ ]*\n" for line in shown)
+    return re.fullmatch(pattern, printed)
+
+
+def _pattern(line: str) -> str:
+    parts = []
+    for word in re.split(r"( +)", line.rstrip()):
+        if word.startswith(" "):
+            parts.append(" +")
+        elif word:
+            pieces = [re.escape(piece) for piece in _NUMBER.sub("\0", word).replace("...", "\1").split("\0")]
+            parts.append(_ANY_NUMBER.join(pieces).replace("\1", ".*"))
+    return "".join(parts)
