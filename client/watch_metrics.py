@@ -6,15 +6,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 from socketserver import TCPServer, ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, make_wsgi_app
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, make_wsgi_app
 
 from client.errors import ConfigError
 from client.watch_records import Recorded
@@ -26,6 +29,11 @@ GAP_WINDOW = 300
 
 STUCK_SECONDS = 120.0
 
+DISK_SECONDS = 10.0
+"""Between two looks at how full the disks are."""
+
+_SECONDS = (0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 900, 3600)
+
 
 class Metrics:
     """The numbers.
@@ -33,6 +41,7 @@ class Metrics:
     Args:
         cadence: Time between frames, by which it tells which are missing; None if nobody knows it.
         spool_up: Tells whether the sidecar takes records; None without one.
+        places: By name, the folders whose disks may become full.
         stuck_after: Seconds after which a loop that has not turned is stuck.
         clock: Monotonic seconds.
         wall_clock: Unix seconds.
@@ -43,6 +52,7 @@ class Metrics:
         cadence: timedelta | None,
         spool_up: Callable[[], bool] | None = None,
         *,
+        places: Mapping[str, Path] | None = None,
         stuck_after: float = STUCK_SECONDS,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
@@ -54,6 +64,12 @@ class Metrics:
         self._frames = Counter("snowmode_watch_frames", "Frames recorded", ["outcome"], registry=self.registry)
         for outcome in ("classified", "failed", "corrected"):
             self._frames.labels(outcome)
+        self._seconds = Histogram(
+            "snowmode_watch_frame_seconds",
+            "Time from the first look at a file to its record",
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
         self._modes = Counter("snowmode_watch_modes", "Frames recorded by mode", ["mode"], registry=self.registry)
         self._waiting = self._gauge("waiting_files", "Files seen and not done")
         self._spooled = self._gauge("spooled_records", "Records the sidecar does not have yet")
@@ -61,6 +77,14 @@ class Metrics:
         self._newest = self._gauge("newest_frame_timestamp_seconds", "Time of the newest frame, Unix seconds")
         self._age = self._gauge("newest_frame_age_seconds", "Age of the newest frame")
         self._age.set_function(self._age_now)
+        self._last = self._gauge("last_frame_timestamp_seconds", "When a frame was last recorded, or since the start")
+        self._last.set(self._wall_clock())  # otherwise the first minutes would look like an outage of 50 years
+        self._places, self._disks_at = dict(places or {}), float("-inf")
+        self._free = self._gauge("disk_free_bytes", "Free space where a place lies", "place")
+        self._size = self._gauge("disk_size_bytes", "Size of the disk a place lies on", "place")
+        self._certificates = self._gauge(
+            "certificate_expiry_timestamp_seconds", "When the certificate a part shows ends, Unix seconds", "part"
+        )
         self._up = Gauge("snowmode_watch_up", "Whether a part works: 1 or 0", ["part"], registry=self.registry)
         self._newest_time: float | None = None
         self._times_known = False
@@ -74,13 +98,18 @@ class Metrics:
         """Whether the loop has turned lately."""
         return self._clock() - self._beat < self._stuck_after
 
-    def count(self, frames: Sequence[Recorded], corrected: int) -> None:
+    def count(self, frames: Sequence[Recorded], corrected: int, since: Iterable[float] = ()) -> None:
         """Counts recorded frames.
 
         Args:
             frames: The frames.
             corrected: How many of them had been recorded before.
+            since: When the files were first seen, monotonic seconds.
         """
+        now = self._clock()
+        for seen in since:
+            self._seconds.observe(now - seen)
+        self._last.set(self._wall_clock())
         self._times_known = False
         failed = sum(1 for frame in frames if frame.row.error)
         self._frames.labels("failed").inc(failed)
@@ -99,6 +128,7 @@ class Metrics:
         if self._spool_up is not None:
             self._up.labels("sidecar").set(self._spool_up())
             self._spooled.set(state.unsent())
+        self._look_at_disks()
         if self._times_known:
             return
         times = sorted(datetime.fromisoformat(text) for text in state.newest(GAP_WINDOW))
@@ -109,12 +139,27 @@ class Metrics:
             self._missing.set(sum(gap.missing for gap in find_gaps(times, self._cadence)))
         self._times_known = True
 
+    def certificate(self, part: str, expiry: float) -> None:
+        """Says until when the certificate that a part shows is good, Unix seconds."""
+        self._certificates.labels(part).set(expiry)
+
+    def _look_at_disks(self) -> None:
+        # In the loop and not for every question: a network volume that is away may hang, and the page must not.
+        if self._clock() - self._disks_at < DISK_SECONDS:
+            return
+        self._disks_at = self._clock()
+        for place, folder in self._places.items():
+            with contextlib.suppress(OSError):
+                usage = shutil.disk_usage(folder)
+                self._free.labels(place).set(usage.free)
+                self._size.labels(place).set(usage.total)
+
     def _age_now(self) -> float:
         # The wall clock, and only here: how old a frame is, is a question to it.
         return float("nan") if self._newest_time is None else self._wall_clock() - self._newest_time
 
-    def _gauge(self, name: str, text: str) -> Gauge:
-        return Gauge(f"snowmode_watch_{name}", text, registry=self.registry)
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(f"snowmode_watch_{name}", text, labels, registry=self.registry)
 
 
 def serve(metrics: Metrics, address: str, port: int) -> WSGIServer:
