@@ -3,6 +3,7 @@
 import typer
 
 from serving.model_server.command import ModelServerCommand, model_server
+from serving.sidecar.backup_commands import backup, restore, verify_backup
 from serving.sidecar.command import SidecarCommand, sidecar
 
 app = typer.Typer(
@@ -15,6 +16,8 @@ app = typer.Typer(
 )
 app.command("model-server", cls=ModelServerCommand)(model_server)
 app.command("sidecar", cls=SidecarCommand)(sidecar)
+for _command in (backup, restore, verify_backup):
+    app.command()(_command)
 
 
 @app.callback()

@@ -5,15 +5,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-from collections.abc import Iterator
-from importlib import resources
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
@@ -29,12 +24,16 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
 from serving.sidecar.errors import SettingsError, Unavailable
+from serving.sidecar.store import revisions
 
 BUSY_SECONDS = 30
 """So long a writer of SQLite waits for another one."""
 
 STATEMENT_SECONDS, LOCK_SECONDS, IDLE_SECONDS = 60, 10, 120
 """So long PostgreSQL works on a statement, waits for a lock, and keeps a transaction that nobody goes on with."""
+
+APPLICATION = "snowmode sidecar"
+"""How a connection shows itself to PostgreSQL."""
 
 _MIGRATION_LOCK = 7_276_669_001  # an arbitrary number: which advisory lock of PostgreSQL migrations take
 
@@ -60,6 +59,7 @@ class Database:
         self._url = _checked(url)
         self.where = self._url.render_as_string(hide_password=True)
         self.is_sqlite = self._url.get_backend_name() == "sqlite"
+        self.file = Path(str(self._url.database)) if self.is_sqlite else None
         self._engine = _engine(self._url, self.is_sqlite)
         self._is_ready, self._upgrading = False, threading.Lock()
 
@@ -88,23 +88,15 @@ class Database:
             self._upgrading.release()
 
     def _upgrade(self) -> None:
-        config = Config()
-        config.set_main_option("script_location", str(resources.files("serving.sidecar.store") / "migrations"))
-        head = ScriptDirectory.from_config(config).get_current_head()
-        with self._begin_writing() as connection:
-            if not self.is_sqlite:  # several sidecars may start at once; SQLite's writers wait for each other anyway
-                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
-            before = MigrationContext.configure(connection).get_current_revision()
+        head = revisions.newest()
+        with self.rebuilding() as connection:
+            before = revisions.current(connection)
             if before == head:
                 return
             if before is None and (others := inspect(connection).get_table_names()):
-                raise SettingsError(
-                    f"{self.where}: expected an empty database or one of snowmode, received one with the tables "
-                    f"{', '.join(sorted(others)[:5])}; name another one"
-                )
-            config.attributes["connection"] = connection
+                raise foreign(self.where, others)
             try:
-                command.upgrade(config, "head")
+                revisions.bring(connection)
             except CommandError as error:
                 raise SettingsError(
                     f"{self.where}: expected a database of this release of snowmode or an earlier one, received its "
@@ -121,6 +113,16 @@ class Database:
         """
         if not self._is_ready:
             self.upgrade()
+        with self.snapshot() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """As `reading`, but the tables are left in the state they are in, which may be an earlier release's.
+
+        Raises:
+            Unavailable: The database does not answer.
+        """
         with self._translated(), self._engine.connect() as connection:
             if not self.is_sqlite:
                 connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
@@ -136,6 +138,18 @@ class Database:
         if not self._is_ready:
             self.upgrade()
         with self._begin_writing() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def rebuilding(self) -> Iterator[Connection]:
+        """As `writing`, but the tables are left in the state they are in; one process at a time may change them.
+
+        Raises:
+            Unavailable: The database does not answer.
+        """
+        with self._begin_writing() as connection:
+            if not self.is_sqlite:  # several sidecars may start at once; SQLite's writers wait for each other anyway
+                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
             yield connection
 
     @contextlib.contextmanager
@@ -173,6 +187,14 @@ class Database:
                 reason = " ".join(str(error.orig).split())
                 raise Unavailable("database", f"{self.where}: {reason}") from error
             raise
+
+
+def foreign(where: str, tables: Iterable[str]) -> SettingsError:
+    """Says that a database belongs to somebody else."""
+    return SettingsError(
+        f"{where}: expected an empty database or one of snowmode, received one with the tables "
+        f"{', '.join(sorted(tables)[:5])}; name another one"
+    )
 
 
 def _is_absence(error: DBAPIError) -> bool:
@@ -222,7 +244,7 @@ def _engine(url: URL, is_sqlite: bool) -> Engine:
                 pool_pre_ping=True,
                 connect_args={
                     "connect_timeout": 5,
-                    "application_name": "snowmode sidecar",
+                    "application_name": APPLICATION,
                     "keepalives_idle": 30,  # a machine that vanished must not hold a request for hours
                     "tcp_user_timeout": 20_000,
                 },

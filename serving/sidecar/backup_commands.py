@@ -1,0 +1,182 @@
+"""The commands `serving backup`, `serving restore` and `serving verify-backup`."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+# 74 and 75 are EX_IOERR and EX_TEMPFAIL of sysexits.h, as in `training`.
+REFUSED, WRONG, MACHINE, INTERRUPTED = 1, 2, 74, 75
+
+Address = Annotated[
+    str,
+    typer.Option(
+        envvar="SNOWMODE_SIDECAR_DATABASE",
+        metavar="URL",
+        help="The sidecar's database: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME. Arguments can be "
+        "seen by everybody on a machine: a password belongs into the variable.",
+    ),
+]
+File = Annotated[Path, typer.Argument(metavar="FILE", help="A backup.", show_default=False)]
+
+
+def backup(
+    database: Address = "sqlite:///snowmode.sqlite",
+    out: Annotated[
+        Path,
+        typer.Option(
+            metavar="FOLDER|FILE", help="A folder, in which the backup is named by the time; or a .zip file."
+        ),
+    ] = Path(),
+    keep: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Afterwards remove all but the newest N backups of the folder.",
+            show_default="remove nothing",
+        ),
+    ] = None,
+    textfile: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write when it was made, its size and its duration there, for the textfile collector of "
+            "Prometheus's node_exporter (a name that ends in .prom).",
+            show_default="none",
+        ),
+    ] = None,
+) -> None:
+    """Write everything the sidecar's database holds into one file, while it is in use.
+
+    The file is of one moment, was read again before it got its name, and can be restored into SQLite and PostgreSQL
+    alike. It needs neither pg_dump nor a stop.
+
+    Exit codes: 0 done; 2 wrong settings; 74 the database does not answer or the disk is full: try again; 75 stopped,
+    nothing was left behind.
+
+    Example: serving backup --database sqlite:///winter.sqlite --out backups/ --keep 14
+    """
+    from serving.sidecar.errors import SettingsError
+    from serving.sidecar.store.backup import shelf
+    from serving.sidecar.store.backup.dump import dump
+    from serving.sidecar.store.backup.report import write_report
+    from serving.sidecar.store.database import Database
+
+    with _telling():
+        if keep is not None and out.suffix == shelf.SUFFIX:
+            raise SettingsError(f"--keep: expected --out to be a folder, received the file {str(out)!r}")
+        path = shelf.place(out)
+        began = time.monotonic()
+        with contextlib.closing(Database(database)) as opened:
+            _say(f"Backup of {opened.where}")
+            contents = dump(opened, path, say=_say)
+        seconds, size = time.monotonic() - began, path.stat().st_size
+        _say(f"{contents.rows:,} rows, {size / 1e6:,.1f} MB, {seconds:.1f} s, read again and whole")
+        if keep is not None:
+            for old in shelf.rotate(path.parent, keep):
+                _say(f"Removed {old.name}")
+        if textfile is not None:
+            write_report(textfile, made=contents.made, size=size, seconds=seconds)
+        typer.echo(path)
+
+
+def restore(
+    file: File,
+    database: Address = "sqlite:///snowmode.sqlite",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace what the database holds. It is gone then.")
+    ] = False,
+) -> None:
+    """Fill an empty database with a backup. Stop every sidecar on it first.
+
+    The whole file is read before anything is changed, and the database changes in one step: after a failure it is as
+    it was. A backup of an earlier release is brought up to date.
+
+    Exit codes: 0 done; 1 refused: the database is not empty, or in use; 2 wrong settings, or a damaged backup; 74 the
+    database does not answer: try again; 75 stopped, nothing was changed.
+
+    Examples:
+    serving restore backups/snowmode-20261122T030000Z.zip --database sqlite:///winter.sqlite
+
+    SNOWMODE_SIDECAR_DATABASE=postgresql://... serving restore /backup/snowmode-20261122T030000Z.zip --overwrite
+    """
+    from serving.sidecar.store.backup.load import load
+    from serving.sidecar.store.database import Database
+
+    with _telling():
+        began = time.monotonic()
+        with contextlib.closing(Database(database)) as opened:
+            contents = load(opened, file, overwrite=overwrite, say=_say)
+            _say(f"{contents.rows:,} rows restored into {opened.where}, {time.monotonic() - began:.1f} s")
+
+
+def verify_backup(file: File) -> None:
+    """Read a backup from its beginning to its end, and tell what it holds.
+
+    Exit codes: 0 it is whole; 2 it is damaged, or no backup.
+
+    Example: serving verify-backup backups/snowmode-20261122T030000Z.zip
+    """
+    from serving.sidecar.store import revisions
+    from serving.sidecar.store.backup.archive import reading
+
+    with _telling():
+        with reading(file) as reader:
+            contents = reader.contents
+            reader.check()
+        typer.echo(f"{file}: whole")
+        typer.echo(f"made      {contents.made:%Y-%m-%d %H:%M:%S} UTC, by snowmode {contents.release}")
+        typer.echo(f"of        {contents.database}")
+        known = "" if revisions.is_known(contents.revision) else ", of a later release: this one cannot restore it"
+        typer.echo(f"tables    state {contents.revision}{known}")
+        for table in contents.tables:
+            typer.echo(f"{table.name:12} {table.rows:>11,} rows")
+
+
+class _Stopped(Exception):  # noqa: N818  (no error: somebody asked for it)
+    """SIGTERM came."""
+
+
+@contextlib.contextmanager
+def _telling() -> Iterator[None]:
+    """Ends with the code that belongs to what went wrong, and its text alone."""
+    from radar.errors import SnowmodeError
+    from serving.sidecar.errors import Conflict, Unavailable
+
+    def stop(*_: object) -> NoReturn:
+        raise _Stopped
+
+    # Otherwise SIGTERM leaves half a file behind.
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except (_Stopped, KeyboardInterrupt):
+        _fail("Stopped; nothing was left behind or changed", INTERRUPTED)
+    except Conflict as error:
+        _fail(f"Refused: {error}", REFUSED)
+    except Unavailable as error:
+        _fail(f"Error: {error}", MACHINE)
+    except SnowmodeError as error:
+        _fail(f"Error: {error}", WRONG)
+    except OSError as error:
+        # A missing folder or right is not cured by another try; a full or lost disk may be.
+        wrong = isinstance(error, FileNotFoundError | PermissionError | NotADirectoryError | IsADirectoryError)
+        _fail(f"Error: {error}", WRONG if wrong else MACHINE)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)
+
+
+def _fail(text: str, code: int) -> NoReturn:
+    _say(text)
+    raise typer.Exit(code)
