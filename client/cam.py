@@ -32,6 +32,7 @@ from serving.protocol.embedded import server_at
 from serving.protocol.errors import ServingError
 from serving.protocol.pipeline import Classifier, Prediction
 from serving.protocol.priority import Priority
+from serving.protocol.tls import Tls
 
 NUMBERS = "heat_maps.npz"
 IN_HAND = 64  # frames being drawn or waiting for it
@@ -47,7 +48,7 @@ class Job:
     server: str
     model: str
     out: Path
-    tls_roots: bytes | None = None
+    tls: Tls | None = None
     kinds: tuple[Kind, ...] = (Kind.PANEL,)
     method: str = GRADCAM
     scale: Scale = Scale.FRAME
@@ -106,7 +107,7 @@ def run(job: Job, display: Display) -> Outcome:
         display.say("Starting a model server for this run, which takes some seconds")
     with (
         server_at(job.server, model=job.model) as target,
-        Connection(target, model=job.model, priority=Priority.BULK, tls_roots=job.tls_roots) as connection,
+        Connection(target, model=job.model, priority=Priority.BULK, tls=job.tls) as connection,
     ):
         served = connection.describe()
         connection.version = served.version

@@ -19,7 +19,7 @@ from radar.archive import Listing
 from radar.errors import SnowmodeError
 from serving.protocol.connection import Connection, ServedModel
 from serving.protocol.embedded import PREFIX as EMBEDDED
-from serving.protocol.embedded import server_at
+from serving.protocol.embedded import server_at, version_in_production
 from serving.protocol.errors import ServingError
 from serving.protocol.priority import Priority
 
@@ -91,9 +91,13 @@ def classify(jobs: Sequence[Job], settings: Settings, display: Display) -> Summa
         display.say("Starting a model server for this run, which takes some seconds")
     also = [int(settings.shadow)] if _is_number(settings.shadow) else []
     with server_at(settings.server, model=settings.model, also=also) as target, ExitStack() as stack:
-        connection, served = stack.enter_context(_connected(target, settings, "", display))
+        # Of two versions the newer one would answer, which may be the shadow.
+        main = version_in_production(settings.server, settings.model) if also else None
+        connection, served = stack.enter_context(_connected(target, settings, str(main or ""), display))
         shadow = (
-            stack.enter_context(_connected(target, settings, settings.shadow, display)) if settings.shadow else None
+            stack.enter_context(_connected(target, settings, settings.shadow, display, beside=True))
+            if settings.shadow
+            else None
         )
         if shadow is not None and shadow[1].version == served.version:
             raise ConfigError(
@@ -147,7 +151,7 @@ def _classify_one(
 
 @contextmanager
 def _connected(
-    target: str, settings: Settings, version: str, display: Display
+    target: str, settings: Settings, version: str, display: Display, *, beside: bool = False
 ) -> Iterator[tuple[Connection, ServedModel]]:
     """Connects to one version, the newest if none is named, and stays with it.
 
@@ -161,12 +165,12 @@ def _connected(
         version=number,
         label=label,
         priority=Priority.BULK,
-        tls_roots=settings.tls_roots,
+        tls=settings.tls,
     ) as connection:
         try:
             served = connection.describe()
         except ServingError as error:
-            if version:
+            if beside:
                 error.add_note(
                     f"--shadow-version {version}: the server must serve both versions at a time. By default it "
                     "serves the newest alone; see model_version_policy and version_labels in its --model_config_file."
@@ -175,7 +179,7 @@ def _connected(
         connection.version = served.version
         card = served.card
         display.say(
-            f"{'Beside it' if version else 'Model'} {card.model} version {served.version} at {target}: recipe "
+            f"{'Beside it' if beside else 'Model'} {card.model} version {served.version} at {target}: recipe "
             f"{card.recipe}, {card.input.width}x{card.input.height} pixels, modes {' '.join(card.codes)}"
         )
         yield connection, served

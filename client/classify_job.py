@@ -14,6 +14,7 @@ from radar.archive import Listing
 from radar.errors import SnowmodeError
 from radar.seasons import Gap
 from serving.protocol.connection import ServedModel
+from serving.protocol.tls import Tls
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Settings:
     Attributes:
         server: ``host:port`` or ``embedded:MODELS``.
         model: Name of the servable.
-        tls_roots: Certificates that vouch for the server, in PEM form; None speaks plain text.
+        tls: Certificates to speak with the server; None speaks plain text.
         formats: Of the results, beside CSV.
         resume: Whether to continue unfinished runs.
         overwrite: Whether finished results may be replaced.
@@ -46,7 +47,7 @@ class Settings:
 
     server: str
     model: str
-    tls_roots: bytes | None = None
+    tls: Tls | None = None
     formats: tuple[str, ...] = ("csv",)
     resume: bool = True
     overwrite: bool = False

@@ -99,7 +99,7 @@ def _card(settings: Settings) -> ModelCard | None:
         return None  # starting one takes longer than a dry run should
     try:
         with Connection(
-            settings.server, model=settings.model, timeouts=Timeouts(describe=2.0), tls_roots=settings.tls_roots
+            settings.server, model=settings.model, timeouts=Timeouts(describe=2.0), tls=settings.tls
         ) as connection:
             return connection.describe().card
     except ServingError:

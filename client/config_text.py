@@ -29,7 +29,7 @@ _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 _SECRET_VARIABLES = ("SNOWMODE_TOKEN",)
 
 _EXAMPLES = {"server": DEFAULT_SERVER, "sidecar": "http://localhost:8080"}
-_SHARED = ("server", "model", "tls-ca", "sidecar", "zone")
+_SHARED = ("server", "model", "tls-ca", "tls-cert", "tls-key", "sidecar", "zone")
 
 _HEAD = """\
 # Settings of the `client` command. Take the # away from lines you want; the values are examples, mostly the defaults.

@@ -12,11 +12,12 @@ from client.doctor_machine import check_extras, check_folder, check_out, check_p
 from client.doctor_network import Place, check_name, check_ports, check_socket, check_tls, place_of
 from client.doctor_server import check_batch, check_card, check_health, check_versions
 from client.errors import ConfigError
-from client.settings import find_server, find_tls_roots
+from client.settings import find_server, find_tls
 from serving.protocol.connection import Connection, Timeouts
 from serving.protocol.embedded import PREFIX, server_at
 from serving.protocol.errors import ServingError
 from serving.protocol.inventory import Inventory
+from serving.protocol.tls import Tls
 
 _REST_PORT = 8501
 _TIMEOUTS = Timeouts(describe=10.0, predict=30.0)
@@ -30,6 +31,8 @@ class Request:
         server: Value of the option `--server`.
         model: Name of the model.
         tls_ca: Value of the option `--tls-ca`.
+        tls_cert: Of `--tls-cert`.
+        tls_key: Of `--tls-key`.
         sidecar: Address of the sidecar; None for none.
         folder: Folder of frames; None for none.
         out: Folder results would go to.
@@ -39,6 +42,8 @@ class Request:
     server: str | None = None
     model: str = "snowmode"
     tls_ca: Path | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
     sidecar: str | None = None
     folder: Path | None = None
     out: Path = Path()
@@ -54,7 +59,7 @@ def examine(request: Request) -> Iterator[Finding]:
     yield from check_out(request.out, 20_000)
     try:
         address, source = find_server(request.server)
-        roots = find_tls_roots(request.tls_ca, address)
+        tls = find_tls(request.tls_ca, request.tls_cert, request.tls_key, address)
     except ConfigError as error:
         yield failure("server", str(error), "Correct it; `client config` shows what is in force.")
         return
@@ -67,8 +72,8 @@ def examine(request: Request) -> Iterator[Finding]:
                 yield from _examine_server(target, request.model, None)
         except ServingError as error:
             yield failure("embedded", str(error), "See above.")
-    elif (yield from _reach(address, place, roots)):
-        yield from _examine_server(address, request.model, roots)
+    elif (yield from _reach(address, place, tls)):
+        yield from _examine_server(address, request.model, tls)
     else:
         yield skipped("server", "health, versions, model and batch: the server cannot be reached")
     if request.sidecar is not None:
@@ -76,7 +81,7 @@ def examine(request: Request) -> Iterator[Finding]:
     yield check_clock(_clocks(request, place))
 
 
-def _reach(address: str, place: Place | None, roots: bytes | None) -> Generator[Finding, None, bool]:
+def _reach(address: str, place: Place | None, tls: Tls | None) -> Generator[Finding, None, bool]:
     """Goes the way to a server; tells at the end whether it leads there."""
     if place is None:
         finding = check_socket(address)
@@ -90,15 +95,15 @@ def _reach(address: str, place: Place | None, roots: bytes | None) -> Generator[
     yield opened
     if not reached:
         return False
-    spoken = check_tls(place, reached[0], roots)
+    spoken = check_tls(place, reached[0], tls)
     yield spoken
     return spoken.state is not State.FAIL
 
 
-def _examine_server(target: str, model: str, roots: bytes | None) -> Iterator[Finding]:
+def _examine_server(target: str, model: str, tls: Tls | None) -> Iterator[Finding]:
     with (
-        Inventory(target, tls_roots=roots, timeout=5.0) as inventory,
-        Connection(target, model=model, timeouts=_TIMEOUTS, tls_roots=roots) as connection,
+        Inventory(target, tls=tls, timeout=5.0) as inventory,
+        Connection(target, model=model, timeouts=_TIMEOUTS, tls=tls) as connection,
     ):
         health = check_health(inventory)
         yield health

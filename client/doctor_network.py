@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import socket
 import ssl
@@ -9,10 +10,15 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from client.doctor_finding import Finding, failure, ok, skipped, warning
+from client.doctor_finding import Finding, State, failure, ok, skipped, warning
+from serving.protocol.tls import Tls
 
 CONNECT_SECONDS = 3.0
 _DAYS_LEFT = 14
+_HTTP2_GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0"  # with an empty SETTINGS frame
+_WANTS_CERTIFICATE = (
+    "It may want a certificate of the client that its custom_ca vouches for: --tls-cert and --tls-key."
+)
 
 _PLACE = re.compile(r"(?:dns:(?://[^/]*/)?|ipv4:|ipv6:)?(?:\[(?P<v6>[^\]]+)\]|(?P<host>[^:/\[\]]+)):(?P<port>[0-9]+)")
 
@@ -107,16 +113,16 @@ def check_ports(
     return ok("port", f"port {port} answers at {', '.join(times)}"), reached
 
 
-def check_tls(place: Place, address: str, roots: bytes | None, *, timeout: float = CONNECT_SECONDS) -> Finding:
+def check_tls(place: Place, address: str, tls: Tls | None, *, timeout: float = CONNECT_SECONDS) -> Finding:
     """Looks whether server and client mean the same by that port, and how long the certificate is good for.
 
     Args:
         place: The name the certificate must be for.
         address: One that answers.
-        roots: PEM certificates the client trusts; None: it speaks plain text.
+        tls: What the client trusts and shows; None: it speaks plain text.
         timeout: Seconds a handshake may take.
     """
-    if roots is None:
+    if tls is None or tls.context is None:
         if _speaks_tls(place, address, timeout):
             return failure(
                 "TLS",
@@ -124,23 +130,31 @@ def check_tls(place: Place, address: str, roots: bytes | None, *, timeout: float
                 "Name the certificate of the authority that vouches for the server: --tls-ca or SNOWMODE_TLS_CA.",
             )
         return ok("TLS", "plain text on both sides")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.load_verify_locations(cadata=roots.decode("ascii"))
-    context.set_alpn_protocols(["h2"])
+    tls.context.set_alpn_protocols(["h2"])
     try:
         with (
             socket.create_connection((address, place.port), timeout=timeout) as plain,
-            context.wrap_socket(plain, server_hostname=place.host) as secure,
+            tls.context.wrap_socket(plain, server_hostname=place.host) as secure,
         ):
-            return _certificate(secure)
+            finding = _certificate(secure)
+            if finding.state is State.FAIL or _is_greeted(secure):
+                return finding
+            return failure("TLS", "the server closes the connection after the handshake", _WANTS_CERTIFICATE)
     except ssl.SSLCertVerificationError as error:
         return failure("TLS", f"the certificate is not good: {error.verify_message}", _advice(error, place))
     except (ssl.SSLError, OSError) as error:
         if _speaks_tls(place, address, timeout):
-            return failure(
-                "TLS", f"no handshake ({error})", "The server may want a certificate of the client or another TLS."
-            )
+            reason = getattr(error, "reason", None) or error
+            return failure("TLS", f"the server ended the handshake ({reason})", _WANTS_CERTIFICATE)
         return failure("TLS", "the port speaks plain text, this client TLS", "Leave --tls-ca away for this server.")
+
+
+def _is_greeted(secure: ssl.SSLSocket) -> bool:
+    """Waits for the server's first word: by TLS 1.3 it refuses a client only when the client thinks all is well."""
+    secure.sendall(_HTTP2_GREETING)
+    with contextlib.suppress(TimeoutError):  # slow is not refused
+        return bool(secure.recv(1))
+    return True
 
 
 def _speaks_tls(place: Place, address: str, timeout: float) -> bool:

@@ -9,6 +9,7 @@ from serving.protocol.connection import Connection, Timeouts
 from serving.protocol.contract import ModelCard
 from serving.protocol.errors import ContractError, RequestRefused, ServerError, ServerUnavailable, ServingError
 from serving.protocol.inventory import AVAILABLE, Inventory, VersionState
+from serving.protocol.tls import Tls
 
 USUAL_LABELS = ("stable", "canary")
 
@@ -52,7 +53,7 @@ class HostedModel:
 
 
 def look(
-    target: str, names: Sequence[str], *, labels: Sequence[str] = (), tls_roots: bytes | None = None
+    target: str, names: Sequence[str], *, labels: Sequence[str] = (), tls: Tls | None = None
 ) -> list[HostedModel]:
     """Looks at models of a server.
 
@@ -60,19 +61,17 @@ def look(
         target: The server.
         names: Models to look for: a model server tells of those it is asked for, and lists none.
         labels: Version labels to look for beside the usual ones; the server lists none either.
-        tls_roots: See `serving.protocol.channel.open_channel`.
+        tls: See `serving.protocol.channel.open_channel`.
 
     Raises:
         ServerUnavailable: No server answers.
         ServerError: It answers, but not as a model server does.
     """
-    with Inventory(target, tls_roots=tls_roots) as inventory:
-        return [_look_at(inventory, target, name, labels, tls_roots) for name in names]
+    with Inventory(target, tls=tls) as inventory:
+        return [_look_at(inventory, target, name, labels, tls) for name in names]
 
 
-def _look_at(
-    inventory: Inventory, target: str, name: str, labels: Sequence[str], tls_roots: bytes | None
-) -> HostedModel:
+def _look_at(inventory: Inventory, target: str, name: str, labels: Sequence[str], tls: Tls | None) -> HostedModel:
     try:
         states = inventory.versions(name)
     except ServerUnavailable:
@@ -82,12 +81,12 @@ def _look_at(
             raise
         return HostedModel(name, problem="the server hosts no model of this name; name another with --model")
     answering = _answering(inventory, name)
-    found = {label: _version_of(target, name, label, tls_roots) for label in dict.fromkeys((*USUAL_LABELS, *labels))}
+    found = {label: _version_of(target, name, label, tls) for label in dict.fromkeys((*USUAL_LABELS, *labels))}
     versions = []
     for state in states:
         card, problem = None, state.error
         if state.state == AVAILABLE:
-            card, problem = _card(target, name, state.version, tls_roots)
+            card, problem = _card(target, name, state.version, tls)
         versions.append(
             HostedVersion(
                 state,
@@ -110,8 +109,8 @@ def _answering(inventory: Inventory, name: str) -> int | None:
         return None  # no version is available
 
 
-def _version_of(target: str, name: str, label: str, tls_roots: bytes | None) -> int | None:
-    with Connection(target, model=name, label=label, timeouts=_TIMEOUTS, tls_roots=tls_roots) as connection:
+def _version_of(target: str, name: str, label: str, tls: Tls | None) -> int | None:
+    with Connection(target, model=name, label=label, timeouts=_TIMEOUTS, tls=tls) as connection:
         try:
             return connection.describe().version
         except (RequestRefused, ContractError):
@@ -122,8 +121,8 @@ def _version_of(target: str, name: str, label: str, tls_roots: bytes | None) -> 
             return None
 
 
-def _card(target: str, name: str, version: int, tls_roots: bytes | None) -> tuple[ModelCard | None, str]:
-    with Connection(target, model=name, version=version, timeouts=_TIMEOUTS, tls_roots=tls_roots) as connection:
+def _card(target: str, name: str, version: int, tls: Tls | None) -> tuple[ModelCard | None, str]:
+    with Connection(target, model=name, version=version, timeouts=_TIMEOUTS, tls=tls) as connection:
         try:
             return connection.describe().card, ""
         except ServerUnavailable:

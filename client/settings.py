@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import os
-import re
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from client.errors import ConfigError
+from serving.protocol.targets import TargetError, read_target
+
+if TYPE_CHECKING:
+    from serving.protocol.tls import Tls
 
 SERVER_VARIABLE = "SNOWMODE_SERVER"
 CONFIG_VARIABLE = "SNOWMODE_CONFIG"
 DEFAULT_SERVER = "localhost:8500"
-
-_ADDRESS = re.compile(r"embedded:.+|(unix|unix-abstract|dns|ipv4|ipv6):.+|[^/:]+:[0-9]+|\[[0-9A-Fa-f:.]+\]:[0-9]+")
 
 
 def config_file() -> Path:
@@ -74,34 +75,29 @@ def find_server(flag: str | None) -> tuple[str, str]:
     return _checked(server, str(path)), str(path)
 
 
-def find_tls_roots(file: Path | None, address: str) -> bytes | None:
-    """Reads the certificates that may vouch for a server.
+def find_tls(authority: Path | None, certificate: Path | None, key: Path | None, address: str) -> Tls | None:
+    """Reads the certificates a server is spoken to with.
 
     Args:
-        file: PEM file of the option `--tls-ca`; None speaks plain text.
+        authority: PEM file of the option `--tls-ca`; None speaks plain text.
+        certificate: Of `--tls-cert`; None shows none.
+        key: Of `--tls-key`.
         address: The server; one embedded in this run always speaks plain text.
 
     Returns:
-        The file's contents, or None for plain text.
+        None for plain text.
 
     Raises:
-        ConfigError: The file cannot be read, or holds no certificate that OpenSSL can read.
+        ConfigError: A file cannot be read or holds something else, or they do not belong together.
     """
-    if file is None or address.startswith("embedded:"):
-        return None
-    import ssl
+    from serving.protocol.tls import TlsError, read_tls
 
+    if address.startswith("embedded:"):
+        return None
     try:
-        roots = file.read_bytes()
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        # gRPC takes any bytes here, and later says only that no connection could be made.
-        context.load_verify_locations(cadata=roots.decode("ascii"))
-    except OSError as error:
-        reason = getattr(error, "reason", None) or error.strerror or error
-        raise ConfigError(f"--tls-ca {file}: expected certificates in PEM form, received: {reason}") from error
-    except ValueError as error:
-        raise ConfigError(f"--tls-ca {file}: expected certificates in PEM form, received other bytes") from error
-    return roots
+        return read_tls(authority, certificate, key)
+    except TlsError as error:
+        raise ConfigError(str(error)) from error
 
 
 def _servers_in(path: Path) -> list[object]:
@@ -113,6 +109,7 @@ def _servers_in(path: Path) -> list[object]:
 
 
 def _checked(server: str, source: str) -> str:
-    if not _ADDRESS.fullmatch(server):
-        raise ConfigError(f"{source}: expected HOST:PORT or embedded:FOLDER, received {server!r}")
-    return server
+    try:
+        return read_target(server)
+    except TargetError as error:
+        raise ConfigError(f"{source}: {error}") from error

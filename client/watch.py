@@ -100,9 +100,7 @@ class Watcher:
             self._incoming.done,
             self._job.out,
         )
-        with Connection(
-            target, model=self._job.model, timeouts=_TIMEOUTS, tls_roots=self._job.tls_roots
-        ) as connection:
+        with Connection(target, model=self._job.model, timeouts=_TIMEOUTS, tls=self._job.tls) as connection:
             worker = Worker(connection, self._job.folder, Source(self._job.window), threads=self._job.threads)
             self._worker = worker
             while not self._stopped:
@@ -186,6 +184,7 @@ class Watcher:
     def _record(self, answers: Sequence[Answer], before: dict[str, Before]) -> int:
         """Records answers; gives how many of the files are done."""
         frames: list[Recorded] = []
+        since: list[float] = []
         same: list[Arrival] = []
         for answer in answers:
             arrival, row = answer.arrival, answer.row
@@ -204,11 +203,12 @@ class Watcher:
                 continue  # tried once more, and nothing new
             day = row.time_utc[:10].replace("-", "") or UNDATED
             frames.append(Recorded(row, answer.codes, arrival.stamp, answer.sha256, day, answer.final))
+            since.append(arrival.since)
         if same:
             self._state.touch((arrival.name, arrival.stamp) for arrival in same)
         if frames:
             corrected = self._state.record(frames)
-            self._metrics.count(frames, corrected)
+            self._metrics.count(frames, corrected, since)
             tell([frame.row for frame in frames])
             if self._spool is not None:
                 self._spool.wake()

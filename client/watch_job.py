@@ -9,6 +9,7 @@ from pathlib import Path
 from client.errors import ConfigError
 from radar import jma
 from radar.seasons import TimeRule
+from serving.protocol.tls import Tls
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +19,7 @@ class WatchJob:
     folder: Path
     model: str
     out: Path
-    tls_roots: bytes | None = None
+    tls: Tls | None = None
     rule: TimeRule | None = None
     cadence: timedelta | None = None
     window: jma.Window = jma.HOKUSHINETSU

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from client.commands.options import Model, Server, TlsCa, fail
+from client.commands.options import Model, Server, TlsCa, TlsCert, TlsKey, fail
 
 if TYPE_CHECKING:
     from client.bench import Load
@@ -30,6 +30,8 @@ def bench(
     server: Server = None,
     model: Model = "snowmode",
     tls_ca: TlsCa = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
     concurrency: Annotated[
         str, typer.Option(metavar="N,N,...", help="Calls in flight: every one of these is measured.")
     ] = "1,2,4,8",
@@ -76,7 +78,7 @@ def bench(
     from client.bench_frames import supplies
     from client.bench_text import as_dict, print_head, remarks, table_of
     from client.errors import ConfigError, Interrupted
-    from client.settings import find_server, find_tls_roots
+    from client.settings import find_server, find_tls
     from radar.errors import SnowmodeError
     from serving.protocol import contract
     from serving.protocol.connection import Connection
@@ -91,10 +93,10 @@ def bench(
         if threads is not None and frames is None:
             raise ConfigError("--threads is of decoding, which needs --frames")
         address, _ = find_server(server)
-        roots = find_tls_roots(tls_ca, address)
+        tls = find_tls(tls_ca, tls_cert, tls_key, address)
         with (
             server_at(address, model=model) as target,
-            Connection(target, model=model, priority=Priority.BULK, tls_roots=roots, retry=False) as connection,
+            Connection(target, model=model, priority=Priority.BULK, tls=tls, retry=False) as connection,
         ):
             served = connection.describe()
             supply = supplies(served.card.input.frame_rule(), sizes, folder=frames, threads=threads or cores())

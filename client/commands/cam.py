@@ -9,7 +9,20 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from client.commands.options import RUN, DryRun, Model, Patience, Quiet, Recursive, Server, Threads, TlsCa, fail
+from client.commands.options import (
+    RUN,
+    DryRun,
+    Model,
+    Patience,
+    Quiet,
+    Recursive,
+    Server,
+    Threads,
+    TlsCa,
+    TlsCert,
+    TlsKey,
+    fail,
+)
 
 if TYPE_CHECKING:
     from client.cam import Outcome
@@ -34,6 +47,8 @@ def cam(
     server: Server = None,
     model: Model = "snowmode",
     tls_ca: TlsCa = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -125,7 +140,7 @@ def cam(
     from client.cam_pictures import Kind, Scale
     from client.display import Display
     from client.errors import ConfigError
-    from client.settings import find_server, find_tls_roots
+    from client.settings import find_server, find_tls
     from radar import jma
     from radar.errors import SnowmodeError
 
@@ -140,7 +155,7 @@ def cam(
             server=address,
             model=model,
             out=out or default_out(inputs),
-            tls_roots=find_tls_roots(tls_ca, address),
+            tls=find_tls(tls_ca, tls_cert, tls_key, address),
             kinds=tuple(Kind(kind) for kind in chosen if kind != Pictures.NONE),
             method=method,
             scale=Scale(scale),

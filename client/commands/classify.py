@@ -24,6 +24,8 @@ from client.commands.options import (
     Server,
     Threads,
     TlsCa,
+    TlsCert,
+    TlsKey,
     Zone,
     fail,
     time_rule,
@@ -66,6 +68,8 @@ def classify(
     server: Server = None,
     model: Model = "snowmode",
     tls_ca: TlsCa = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -185,7 +189,7 @@ def classify(
     from client.classify_plan import show_plan
     from client.display import Display
     from client.explain import KINDS
-    from client.settings import find_server, find_tls_roots
+    from client.settings import find_server, find_tls
     from client.shard import Shard
     from client.sources import Folder
     from radar import jma
@@ -204,7 +208,7 @@ def classify(
         settings = Settings(
             server=address,
             model=model,
-            tls_roots=find_tls_roots(tls_ca, address),
+            tls=find_tls(tls_ca, tls_cert, tls_key, address),
             formats=tuple(formats or [Format.CSV]),
             resume=resume,
             overwrite=overwrite,

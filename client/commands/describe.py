@@ -7,28 +7,30 @@ from typing import Annotated
 
 import typer
 
-from client.commands.options import Model, Server, TlsCa, fail
+from client.commands.options import Model, Server, TlsCa, TlsCert, TlsKey, fail
 
 
 def describe(
     server: Server = None,
     model: Model = "snowmode",
     tls_ca: TlsCa = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole model card as JSON.")] = False,
 ) -> None:
     """Show what the model on the server says of itself."""
     from client.display_card import print_card
-    from client.settings import find_server, find_tls_roots
+    from client.settings import find_server, find_tls
     from radar.errors import SnowmodeError
     from serving.protocol.connection import Connection
     from serving.protocol.embedded import server_at
 
     try:
         address, _ = find_server(server)
-        roots = find_tls_roots(tls_ca, address)
+        tls = find_tls(tls_ca, tls_cert, tls_key, address)
         with (
             server_at(address, model=model) as target,
-            Connection(target, model=model, tls_roots=roots) as connection,
+            Connection(target, model=model, tls=tls) as connection,
         ):
             served = connection.describe()
     except SnowmodeError as error:

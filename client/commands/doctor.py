@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from client.commands.options import Model, Server, TlsCa, fail
+from client.commands.options import Model, Server, TlsCa, TlsCert, TlsKey, fail
 
 
 def doctor(
@@ -16,6 +16,8 @@ def doctor(
     server: Server = None,
     model: Model = "snowmode",
     tls_ca: TlsCa = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
     sidecar: Annotated[
         str | None,
         typer.Option(
@@ -75,7 +77,7 @@ def doctor(
     else:
         found.append(ok("config", f"{file}" + ("" if file.is_file() else " is not there, and need not be")))
     print_finding(console, found[0])
-    request = Request(server, model, tls_ca, sidecar, folder, out, rest_port)
+    request = Request(server, model, tls_ca, tls_cert, tls_key, sidecar, folder, out, rest_port)
     for finding in examine(request):
         found.append(finding)
         print_finding(console, finding)

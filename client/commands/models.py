@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from client.commands.options import Server, TlsCa, fail
+from client.commands.options import Server, TlsCa, TlsCert, TlsKey, fail
 
 
 def models(
@@ -31,6 +31,8 @@ def models(
         ),
     ] = None,
     tls_ca: TlsCa = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with the whole model cards.")] = False,
 ) -> None:
     """Show what the server hosts: versions, which one answers, their scores.
@@ -44,16 +46,16 @@ def models(
     """
     from client.models import as_dict, look
     from client.models_text import print_models
-    from client.settings import find_server, find_tls_roots
+    from client.settings import find_server, find_tls
     from radar.errors import SnowmodeError
     from serving.protocol.embedded import server_at
 
     wanted = names or ["snowmode"]
     try:
         address, _ = find_server(server)
-        roots = find_tls_roots(tls_ca, address)
+        tls = find_tls(tls_ca, tls_cert, tls_key, address)
         with server_at(address, model=wanted[0]) as target:
-            found = look(target, wanted, labels=labels or (), tls_roots=roots)
+            found = look(target, wanted, labels=labels or (), tls=tls)
     except SnowmodeError as error:
         fail(error)
     if as_json:

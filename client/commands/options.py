@@ -33,6 +33,26 @@ TlsCa = Annotated[
         show_default="plain text",
     ),
 ]
+TlsCert = Annotated[
+    Path | None,
+    typer.Option(
+        "--tls-cert",
+        envvar="SNOWMODE_TLS_CERT",
+        metavar="FILE",
+        help="Certificate of this client, for a server that asks for one (client_verify).",
+        show_default="none",
+    ),
+]
+TlsKey = Annotated[
+    Path | None,
+    typer.Option(
+        "--tls-key",
+        envvar="SNOWMODE_TLS_KEY",
+        metavar="FILE",
+        help="Private key of that certificate, without a passphrase.",
+        show_default="none",
+    ),
+]
 
 
 TIMES, RUN = "Times of frames", "The run"

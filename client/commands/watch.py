@@ -12,7 +12,19 @@ from typing import Annotated
 
 import typer
 
-from client.commands.options import Cadence, Model, Pattern, SeasonStart, Server, TlsCa, Zone, fail, time_rule
+from client.commands.options import (
+    Cadence,
+    Model,
+    Pattern,
+    SeasonStart,
+    Server,
+    TlsCa,
+    TlsCert,
+    TlsKey,
+    Zone,
+    fail,
+    time_rule,
+)
 
 _OWN_SERVER_SECONDS = 20.0
 
@@ -26,6 +38,8 @@ def watch(
     server: Server = None,
     model: Model = "snowmode",
     tls_ca: TlsCa = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -133,11 +147,12 @@ def watch(
     from contextlib import ExitStack
 
     from client.errors import ConfigError
-    from client.settings import find_server, find_tls_roots
+    from client.settings import find_server, find_tls
     from client.sidecar import Sidecar, check_url
     from client.sources import Folder, name_of
     from client.spool import Spool
     from client.watch import Watcher
+    from client.watch_certificates import Certificates, at_server, at_url
     from client.watch_files import tidy
     from client.watch_job import WatchJob, check_folder
     from client.watch_lock import alone
@@ -164,7 +179,7 @@ def watch(
             folder=folder,
             model=model,
             out=results,
-            tls_roots=find_tls_roots(tls_ca, address),
+            tls=find_tls(tls_ca, tls_cert, tls_key, address),
             rule=place.rule,
             cadence=place.cadence,
             window=jma.Window.parse(window),
@@ -184,9 +199,20 @@ def watch(
             tidy(results)
             done = stack.enter_context(WatchState(file, name))
             spool = None if target is None else Spool(done, target)
-            metrics = Metrics(job.cadence, None if spool is None else lambda: spool.up)
+            metrics = Metrics(
+                job.cadence,
+                None if spool is None else lambda: spool.up,
+                places={"incoming": folder, "results": results, "state": file.parent},
+            )
             if metrics_port:
                 stack.callback(serve(metrics, metrics_address, metrics_port).shutdown)
+                looks = {
+                    "model server": at_server(address, job.tls.context) if job.tls and job.tls.context else None,
+                    "sidecar": at_url(sidecar) if sidecar else None,
+                }
+                certificates = Certificates(looks, metrics.certificate)
+                certificates.start()
+                stack.callback(certificates.stop)
             watcher = Watcher(job, done, metrics, spool)
             _stop_by_signal(watcher.stop)
             if spool is not None:

@@ -8,6 +8,7 @@ from typing import Any
 import grpc
 
 from serving.protocol.errors import ServerUnavailable
+from serving.protocol.tls import Tls
 
 _SERVICE_CONFIG = {
     "methodConfig": [
@@ -37,25 +38,32 @@ _OPTIONS: list[tuple[str, int | str]] = [
     ("grpc.enable_http_proxy", 0),
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.max_reconnect_backoff_ms", 5_000),
+    # gRPC asks DNS again no sooner than after 30 s. A pod that comes back comes under another address, and whoever
+    # asked a moment too soon would wait as long as `--patience` lasts.
+    ("grpc.dns_min_time_between_resolutions_ms", 5_000),
     ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
 ]
 
 
-def open_channel(target: str, *, tls_roots: bytes | None = None, retry: bool = True) -> Any:
+def open_channel(target: str, *, tls: Tls | None = None, retry: bool = True) -> Any:
     """Opens a channel; nothing is sent before the first call.
 
     Args:
-        target: ``host:port``, or any other gRPC target such as ``unix:/run/serving.sock``.
-        tls_roots: PEM certificates of the authorities that may vouch for the server; None speaks plain text.
+        target: ``host:port``, or any other gRPC target such as ``unix:/run/serving.sock``. Of several addresses
+            (``ipv4:10.0.0.1:8500,10.0.0.2:8500``, or a name with several, ``dns:///model-server:8500``) all are
+            connected to, and calls go to those in turn that answer.
+        tls: Whom to trust, and what to show; None speaks plain text.
         retry: Whether predictions that meet UNAVAILABLE are sent again inside gRPC.
 
     Returns:
         A `grpc.Channel`.
     """
     options = [*_OPTIONS, ("grpc.enable_retries", int(retry))]
-    if tls_roots is None:
+    if tls is None:
         return grpc.insecure_channel(target, options=options)
-    return grpc.secure_channel(target, grpc.ssl_channel_credentials(tls_roots), options=options)
+    return grpc.secure_channel(
+        target, grpc.ssl_channel_credentials(tls.roots, tls.key, tls.certificate), options=options
+    )
 
 
 def no_server(target: str, details: str, code: str) -> ServerUnavailable:

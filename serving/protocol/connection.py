@@ -18,9 +18,10 @@ from pydantic import ValidationError
 from serving.protocol import contract, wire
 from serving.protocol.channel import no_server, open_channel, shorten
 from serving.protocol.contract import ModelCard
-from serving.protocol.errors import ContractError, RequestRefused, ServerError, ServerUnavailable
+from serving.protocol.errors import ContractError, RequestRefused, ServerError, ServerUnavailable, VersionMissing
 from serving.protocol.priority import HEADER, Priority
 from serving.protocol.tensors import TensorError, to_array, to_tensor_proto
+from serving.protocol.tls import Tls
 
 DEFAULT_TARGET = "localhost:8500"
 
@@ -56,7 +57,7 @@ class Connection:
         label: Label of the version to ask for (``"canary"``), where no number is given.
         priority: Whose requests these are: a person or a forecast waits for live ones; bulk ones let others go first.
         timeouts: Deadlines.
-        tls_roots: See `serving.protocol.channel.open_channel`.
+        tls: See `serving.protocol.channel.open_channel`.
         retry: See there.
 
     Example:
@@ -74,7 +75,7 @@ class Connection:
         label: str = "",
         priority: Priority = Priority.LIVE,
         timeouts: Timeouts | None = None,
-        tls_roots: bytes | None = None,
+        tls: Tls | None = None,
         retry: bool = True,
     ) -> None:
         self.target = target
@@ -83,7 +84,7 @@ class Connection:
         self.label = label
         self._metadata = ((HEADER, str(priority)),)
         self.timeouts = timeouts or Timeouts()
-        self._channel = open_channel(target, tls_roots=tls_roots, retry=retry)
+        self._channel = open_channel(target, tls=tls, retry=retry)
         self._predict = self._channel.unary_unary(
             wire.PREDICT,
             request_serializer=wire.PredictRequest.SerializeToString,
@@ -142,6 +143,7 @@ class Connection:
 
         Raises:
             ServerUnavailable: Worth another try.
+            VersionMissing: So is this where several servers share the work and change their version.
             RequestRefused: The server says the request is bad.
             ContractError: The answer has another shape than the contract says.
         """
@@ -230,12 +232,12 @@ class Connection:
         wanted = self.model
         if self.version is not None or self.label:
             wanted += f" version {self.label if self.version is None else self.version}"
-        hint = ""
+        hint, kind = "", ServerError
         if code == "NOT_FOUND" and self.version is None:
             hint = f". Is {wanted!r} the model it hosts? See --model"
         elif code == "NOT_FOUND":
-            hint = ". It may have moved on to a newer version; one run keeps to one version"
-        return ServerError(
+            hint, kind = ". It may have moved on to a newer version; one run keeps to one version", VersionMissing
+        return kind(
             f"The server at {self.target} cannot serve {wanted!r} ({code}: {shorten(details)}){hint}",
             code=code,
             target=self.target,

@@ -13,10 +13,16 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
+from google.protobuf import text_format
+
+from serving.protocol import wire
 from serving.protocol.contract import MODEL_NAME
 from serving.protocol.errors import EmbeddedServerError
 
 PREFIX = "embedded:"
+
+CONFIG_FILE = "models.config"
+"""In a folder of published models: what model servers are to host of it, as `training promote` has written it."""
 
 
 @contextlib.contextmanager
@@ -27,9 +33,11 @@ def server_at(
 
     Args:
         target: ``host:port``, handed through; or ``embedded:MODELS``, the folder `training run` publishes to:
-            then a server is started on a free port of this machine, and stopped at the end.
+            then a server is started on a free port of this machine, and stopped at the end. It hosts the version in
+            production; the newest where nobody has put one into production, or where MODELS/snowmode is named.
         model: Name of the servable.
-        also: Versions to be hosted beside the newest.
+        also: Versions to be hosted beside it. If one of them is newer, it answers requests that name no version; who
+            asks for the one in production names it, see `version_in_production`.
         patience: Seconds the server may take to start.
 
     Yields:
@@ -42,7 +50,7 @@ def server_at(
     if not target.startswith(PREFIX):
         yield target
         return
-    base_path = find_models(Path(target.removeprefix(PREFIX)).expanduser(), model)
+    base_path, released = _hosted(target, model)
     if importlib.util.find_spec("tensorflow") is None:
         raise EmbeddedServerError(
             "The embedded model server needs TensorFlow, which is not installed here: pip install 'snowmode[server]'"
@@ -50,9 +58,9 @@ def server_at(
     with tempfile.TemporaryDirectory(prefix="snowmode-") as folder:
         port_file, log_file = Path(folder, "port"), Path(folder, "log")
         hosted = [f"--model_base_path={base_path}", f"--model_name={model}"]
-        if also:
-            config = Path(folder, "models.config")
-            config.write_text(_config(base_path, model, also), encoding="utf-8")
+        if also or released is not None:
+            config = Path(folder, CONFIG_FILE)
+            config.write_text(_config(base_path, model, released, also), encoding="utf-8")
             hosted = [f"--model_config_file={config}"]
         command = [
             # -P: a random.py in the folder the user works in must not be taken for Python's.
@@ -99,8 +107,66 @@ def find_models(folder: Path, model: str) -> Path:
     )
 
 
-def _config(base_path: Path, model: str, also: Collection[int]) -> str:
-    """Writes a config that hosts the newest version and others of a model.
+def version_in_production(target: str, model: str = MODEL_NAME) -> int | None:
+    """Gives the version that an embedded server of a target hosts because it was put into production.
+
+    Args:
+        target: As for `server_at`.
+        model: Name of the servable.
+
+    Returns:
+        None for another server, and where nobody has put a version into production.
+
+    Raises:
+        EmbeddedServerError: The folder holds no model, or what was released of it is not there.
+    """
+    return _hosted(target, model)[1] if target.startswith(PREFIX) else None
+
+
+def _hosted(target: str, model: str) -> tuple[Path, int | None]:
+    folder = Path(target.removeprefix(PREFIX)).expanduser()
+    return _released(folder, model) or (find_models(folder, model), None)
+
+
+def _released(folder: Path, model: str) -> tuple[Path, int] | None:
+    """Finds what the config file of a folder says of a model: folder of its versions, and the highest one."""
+    path = folder / CONFIG_FILE
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise EmbeddedServerError(f"{path}: cannot be read: {error.strerror}") from error
+    try:
+        entries = text_format.Parse(text, wire.ModelServerConfig()).model_config_list.config
+    except (text_format.ParseError, ValueError) as error:
+        raise EmbeddedServerError(
+            f"{path}: expected a config of model servers, received: {error}; write it again with `training promote`, "
+            f"or take the newest version with {PREFIX}{folder / MODEL_NAME}"
+        ) from error
+    for entry in entries:
+        if entry.name == model:
+            break
+    else:
+        if _versions(folder / model):
+            return None
+        names = ", ".join(sorted(entry.name for entry in entries)) or "none"
+        raise EmbeddedServerError(f"{path} names no model {model!r}; there is: {names}")
+    if not entry.model_version_policy.specific.versions:
+        return None
+    version = max(entry.model_version_policy.specific.versions)
+    # Its path is where servers elsewhere see the folder; here it is where the user says.
+    base_path = folder / Path(entry.base_path).name
+    if version not in _versions(base_path):
+        raise EmbeddedServerError(
+            f"{path} names version {version}, which is not in {base_path}; put another one into production: training "
+            f"promote VERSION --models {folder}"
+        )
+    return base_path, version
+
+
+def _config(base_path: Path, model: str, released: int | None, also: Collection[int]) -> str:
+    """Writes a config that hosts one version of a model, the newest by default, and others.
 
     Raises:
         EmbeddedServerError: One of the others is not there.
@@ -110,7 +176,8 @@ def _config(base_path: Path, model: str, also: Collection[int]) -> str:
         raise EmbeddedServerError(
             f"Version {missing[0]} is not published in {base_path}; there is {', '.join(map(str, sorted(there)))}"
         )
-    versions = " ".join(f"versions: {number}" for number in sorted({max(there), *also}))
+    main = max(there) if released is None else released
+    versions = " ".join(f"versions: {number}" for number in sorted({main, *also}))
     return (
         f"model_config_list {{ config {{ name: {_text(model)} base_path: {_text(os.fspath(base_path.resolve()))} "
         f'model_platform: "tensorflow" model_version_policy {{ specific {{ {versions} }} }} }} }}\n'

@@ -5,6 +5,7 @@ SnowmodeError
 └── ServingError                 anything about the model server
     ├── ServerError              no answer, or an answer that says no; carries the gRPC code
     │   ├── ServerUnavailable    worth another try later: down, overloaded, too slow
+    │   ├── VersionMissing       the version asked for is not there; of several servers another one may have it
     │   └── RequestRefused       this request is bad; another one may be fine
     ├── ContractError            the server answers, but its model does not keep the model contract
     └── EmbeddedServerError      the embedded server could not be started
@@ -39,6 +40,10 @@ class ServerError(ServingError):
 
 class ServerUnavailable(ServerError):  # noqa: N818  (reads better than ServerUnavailableError)
     """Worth another try later: the server is down, overloaded or too slow."""
+
+
+class VersionMissing(ServerError):  # noqa: N818
+    """The version asked for is not there; of several servers another one may have it, now or soon."""
 
 
 class RequestRefused(ServerError):  # noqa: N818

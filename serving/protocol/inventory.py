@@ -15,6 +15,7 @@ import grpc
 from serving.protocol import wire
 from serving.protocol.channel import no_server, open_channel, shorten
 from serving.protocol.errors import ServerError, ServerUnavailable
+from serving.protocol.tls import Tls
 
 AVAILABLE: Final = "AVAILABLE"
 END: Final = "END"
@@ -48,7 +49,7 @@ class Inventory:
 
     Args:
         target: See `serving.protocol.channel.open_channel`.
-        tls_roots: See there.
+        tls: See there.
         timeout: Seconds each answer may take.
 
     Example:
@@ -56,10 +57,10 @@ class Inventory:
         ...     inventory.versions("snowmode")
     """
 
-    def __init__(self, target: str, *, tls_roots: bytes | None = None, timeout: float = 10.0) -> None:
+    def __init__(self, target: str, *, tls: Tls | None = None, timeout: float = 10.0) -> None:
         self._target = target
         self._timeout = timeout
-        self._channel = open_channel(target, tls_roots=tls_roots)
+        self._channel = open_channel(target, tls=tls)
 
     def __enter__(self) -> Self:
         return self

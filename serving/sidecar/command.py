@@ -86,6 +86,28 @@ def sidecar(
             show_default="plain text",
         ),
     ] = None,
+    tls_cert: Annotated[
+        Path | None,
+        _option(
+            "TLS_CERT",
+            "FILE",
+            "Certificate of this sidecar, for a model server that asks for one (client_verify).",
+            PARTS,
+            also=["SNOWMODE_TLS_CERT"],
+            show_default="none",
+        ),
+    ] = None,
+    tls_key: Annotated[
+        Path | None,
+        _option(
+            "TLS_KEY",
+            "FILE",
+            "Private key of that certificate, without a passphrase.",
+            PARTS,
+            also=["SNOWMODE_TLS_KEY"],
+            show_default="none",
+        ),
+    ] = None,
     window: Annotated[
         str,
         _option(
@@ -224,7 +246,9 @@ def sidecar(
             server=server,
             model=model,
             version_label=version_label,
-            tls_roots=tls_ca,
+            tls_ca=tls_ca,
+            tls_cert=tls_cert,
+            tls_key=tls_key,
             database=database,
             archive=archive,
             window=window,

@@ -21,7 +21,7 @@ from serving.protocol.contract import EXPLAIN, GRADCAM, HIRESCAM, LOGITS, PROBAB
 from serving.protocol.errors import ContractError, ServerError
 from serving.protocol.priority import Priority
 from serving.sidecar.errors import NotFound, SidecarError
-from serving.sidecar.settings import Settings, read_roots
+from serving.sidecar.settings import Settings, read_tls_of
 from serving.sidecar.store.cards import put_card
 from serving.sidecar.store.database import Database
 
@@ -78,7 +78,7 @@ class ModelServer:
 
     def __init__(self, settings: Settings, database: Database) -> None:
         self._settings, self._database = settings, database
-        self._roots = read_roots(settings)
+        self._tls = read_tls_of(settings)
         self._lock = threading.Lock()
         self._newest = self._connect(None, settings.version_label)
         self._by_version: OrderedDict[int, Connection] = OrderedDict()
@@ -206,8 +206,8 @@ class ModelServer:
 
     def _not_hosted(self, version: int) -> NotFound:
         return NotFound(
-            f"The model server does not host version {version} of {self._settings.model!r} now. Leave it away to "
-            "take the newest, or have the server host that one (--model_config_file)"
+            f"The model server does not host version {version} of {self._settings.model!r} now. Ask without a version "
+            "for the newest it hosts, or have it host that one (--model_config_file)"
         )
 
     def _describe(self, connection: Connection) -> ServedModel:
@@ -246,5 +246,5 @@ class ModelServer:
             label=label,
             priority=priority,
             timeouts=Timeouts() if priority is Priority.BULK else _TIMEOUTS,
-            tls_roots=self._roots,
+            tls=self._tls,
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import ssl
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +15,8 @@ from radar.seasons import find_zone
 from serving.protocol.connection import DEFAULT_TARGET
 from serving.protocol.contract import MODEL_NAME
 from serving.protocol.embedded import PREFIX
+from serving.protocol.targets import TargetError, read_target
+from serving.protocol.tls import Tls, TlsError, read_tls
 from serving.sidecar.errors import SettingsError
 
 MEBIBYTE = 2**20
@@ -24,7 +25,6 @@ SHORTEST_TOKEN: Final = 16
 """Characters; what can be guessed protects nothing."""
 
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]+")  # RFC 6750
-_ADDRESS = re.compile(r"embedded:.+|(unix|unix-abstract|dns|ipv4|ipv6):.+|[^/:]+:[0-9]+|\[[0-9A-Fa-f:.]+\]:[0-9]+")
 
 
 class Settings(BaseModel):
@@ -34,7 +34,9 @@ class Settings(BaseModel):
         server: Model server, ``host:port``.
         model: Name of the servable.
         version_label: Label of the version to explain with; empty takes the newest.
-        tls_roots: File of certificates the model server's is checked against; None speaks without TLS.
+        tls_ca: File of certificates the model server's is checked against; None speaks without TLS.
+        tls_cert: File of the certificate to show it; None shows none.
+        tls_key: File of its private key.
         database: ``sqlite:///FILE`` or ``postgresql://USER:PASSWORD@HOST/NAME``.
         archive: Folder of frames, a folder a season in it; None serves no pictures.
         window: Part of JMA composites in the archive, as `client watch` and `client classify` were told.
@@ -54,7 +56,9 @@ class Settings(BaseModel):
     server: str = Field(default=DEFAULT_TARGET, min_length=1)
     model: str = MODEL_NAME
     version_label: str = ""
-    tls_roots: Path | None = None
+    tls_ca: Path | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
     database: SecretStr = SecretStr("sqlite:///snowmode.sqlite")
     archive: Path | None = None
     window: str = "hokushinetsu"
@@ -81,8 +85,10 @@ def read_settings(**given: Any) -> Settings:
         first = error.errors(include_url=False)[0]
         option = str(first["loc"][0] if first["loc"] else "settings").replace("_", "-")
         raise SettingsError(f"--{option}: {first['msg']}, received {first.get('input')!r}") from error
-    if not _ADDRESS.fullmatch(settings.server):
-        raise SettingsError(f"--server: expected HOST:PORT or embedded:FOLDER, received {settings.server!r}")
+    try:
+        settings = settings.model_copy(update={"server": read_target(settings.server)})
+    except TargetError as error:
+        raise SettingsError(f"--server: {error}") from error
     try:
         find_zone(settings.zone)
     except SeasonError as error:
@@ -95,7 +101,7 @@ def read_settings(**given: Any) -> Settings:
         raise SettingsError(
             f"--archive: expected a folder with a folder a season, received {str(settings.archive)!r}"
         )
-    read_roots(settings)
+    read_tls_of(settings)
     return settings
 
 
@@ -127,22 +133,18 @@ def read_tokens(given: Sequence[str], file: Path | None) -> tuple[SecretStr, ...
     return tuple(SecretStr(token) for token in dict.fromkeys(found))
 
 
-def read_roots(settings: Settings) -> bytes | None:
-    """Reads the certificates that may vouch for the model server.
+def read_tls_of(settings: Settings) -> Tls | None:
+    """Reads the certificates the model server is spoken to with.
 
     Returns:
-        PEM, or None for plain text, which an embedded server always speaks.
+        None for plain text, which an embedded server always speaks.
 
     Raises:
-        SettingsError: The file holds no certificate, or cannot be read.
+        SettingsError: A file cannot be read or holds something else, or they do not belong together.
     """
-    file = settings.tls_roots
-    if file is None or settings.server.startswith(PREFIX):
+    if settings.server.startswith(PREFIX):
         return None
     try:
-        roots = file.read_bytes()
-        # gRPC takes any bytes here, and later says only that no connection could be made.
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=roots.decode("ascii"))
-    except (OSError, ValueError) as error:
-        raise SettingsError(f"--tls-ca {file}: expected certificates in PEM form: {error}") from error
-    return roots
+        return read_tls(settings.tls_ca, settings.tls_cert, settings.tls_key)
+    except TlsError as error:
+        raise SettingsError(str(error)) from error

@@ -28,6 +28,7 @@ from client.doctor_network import Place, check_name, check_ports, check_socket, 
 from client.doctor_server import check_batch, check_card, check_health, check_versions
 from serving.protocol.connection import Connection, Timeouts
 from serving.protocol.inventory import Inventory
+from serving.protocol.tls import Tls, read_tls
 from tests.client.command import client
 from tests.client.hosting import hosting
 from tests.conftest import write_frames
@@ -240,7 +241,8 @@ def tls_port(keys: Path, certificate: str, *protocols: str) -> Iterator[Place]:
                 except OSError:
                     return
                 with plain, contextlib.suppress(OSError), context.wrap_socket(plain, server_side=True) as secure:
-                    secure.recv(1)
+                    secure.recv(1024)
+                    secure.sendall(b"\0")  # as a server greets
 
         thread = threading.Thread(target=serve)
         thread.start()
@@ -251,8 +253,8 @@ def tls_port(keys: Path, certificate: str, *protocols: str) -> Iterator[Place]:
             thread.join()
 
 
-def roots(keys: Path, name: str = "authority") -> bytes:
-    return (keys / f"{name}.crt").read_bytes()
+def roots(keys: Path, name: str = "authority") -> Tls | None:
+    return read_tls(keys / f"{name}.crt")
 
 
 def test_a_tls_port_met_in_plain_text(keys: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Final
 from serving.protocol.errors import ServerUnavailable
 from serving.protocol.inventory import AVAILABLE, Inventory
 from serving.sidecar.errors import Part, Unavailable
-from serving.sidecar.settings import Settings, read_roots
+from serving.sidecar.settings import Settings, read_tls_of
 from serving.sidecar.store.database import Database
 
 PATIENCE: Final = 2.0
@@ -81,10 +81,10 @@ def _reason(future: Future[object]) -> str | None:
 
 def open_health(settings: Settings, database: Database) -> Health:
     """Makes the checks of the parts that settings name."""
-    roots = read_roots(settings)
+    tls = read_tls_of(settings)
 
     def check_server() -> None:
-        with Inventory(settings.server, tls_roots=roots, timeout=PATIENCE) as inventory:
+        with Inventory(settings.server, tls=tls, timeout=PATIENCE) as inventory:
             try:
                 versions = inventory.versions(settings.model)
             except ServerUnavailable as error:

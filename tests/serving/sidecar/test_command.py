@@ -71,6 +71,7 @@ def test_help_teaches_and_every_option_has_its_variable(serving):
         (["--database=sqlite:////absent/winter.sqlite"], "the folder /absent is not there"),
         (["--database=sqlite:////dev/null"], "--database"),
         (["--tls-ca=absent"], "--tls-ca absent: expected certificates in PEM form"),
+        (["--tls-cert=absent"], "expected --tls-ca too"),
         (["--log=xml"], "--log: expected one of text, json, received 'xml'"),
         (["--log-level=loud"], "--log-level: expected one of"),
         (["--host=host.invalid"], "--host: expected an address of this machine, received 'host.invalid'"),
