@@ -17,7 +17,7 @@ from socketserver import TCPServer, ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, make_wsgi_app
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, make_wsgi_app
 
 from client.errors import ConfigError
 from client.watch_records import Recorded
@@ -86,6 +86,7 @@ class Metrics:
             "certificate_expiry_timestamp_seconds", "When the certificate a part shows ends, Unix seconds", "part"
         )
         self._up = Gauge("snowmode_watch_up", "Whether a part works: 1 or 0", ["part"], registry=self.registry)
+        ProcessCollector(registry=self.registry)
         self._newest_time: float | None = None
         self._times_known = False
 
