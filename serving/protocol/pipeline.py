@@ -28,7 +28,14 @@ from radar.frames import FrameRule, Picture
 from serving.protocol.batches import Batch, Cut, Part, Prediction
 from serving.protocol.connection import Arrays, Connection
 from serving.protocol.contract import CLASSIFY, EXPLAIN, GRADCAM, HIRESCAM, PROBABILITIES, ModelCard
-from serving.protocol.errors import ContractError, Interrupted, RequestRefused, ServerUnavailable
+from serving.protocol.errors import (
+    ContractError,
+    Interrupted,
+    RequestRefused,
+    ServerError,
+    ServerUnavailable,
+    VersionMissing,
+)
 
 __all__ = ["REFUSED", "Classifier", "Prediction", "Progress"]
 
@@ -71,7 +78,8 @@ class Classifier:
         card: What it said of itself.
         threads: Decode threads; None means one a core.
         window: Calls in flight at most.
-        patience: Seconds to wait for a server that went away, before the run stops.
+        patience: Seconds to wait for a server that went away, or for one of several that has the version of this
+            run, before the run stops.
         heat_maps: Which heat maps to ask for, ``"gradcam"`` or ``"hirescam"``; none by default.
         load: How a path becomes the model's input; raises FrameError for a frame that cannot be used.
 
@@ -131,6 +139,7 @@ class Classifier:
 
         Raises:
             ServerUnavailable: The server went away for longer than the patience allows.
+            VersionMissing: No server had the version for as long.
             ServerError: The server cannot serve this model.
             ContractError: It refuses every frame, or answers nonsense.
             Interrupted: `stop` was called, and what was in flight has been yielded.
@@ -220,7 +229,7 @@ class Classifier:
         try:
             answer = self._connection.result(part.handle, self._signature, count, tuple(self._shapes))
             self._check(answer, count)
-        except ServerUnavailable as error:
+        except (ServerUnavailable, VersionMissing) as error:
             self._send_later(part, to_send, error)
         except RequestRefused as error:
             self._bisect(part, to_send, error)
@@ -243,7 +252,7 @@ class Classifier:
                     f"expected {(count, *shape)} finite numbers for the modes {', '.join(self._card.codes)}"
                 )
 
-    def _send_later(self, part: Part, to_send: deque[Part], error: ServerUnavailable) -> None:
+    def _send_later(self, part: Part, to_send: deque[Part], error: ServerError) -> None:
         now = time.monotonic()
         part.unavailable_since = part.unavailable_since or now
         if now - part.unavailable_since >= self._patience or self._stop.is_set():
@@ -251,7 +260,10 @@ class Classifier:
             return
         self.progress.retries += 1
         waited = now - part.unavailable_since
-        timer = threading.Timer(min(0.2 + waited / 2, 3.0), lambda: self._events.put(lambda: to_send.append(part)))
+        # Of several servers that change their version one after the other, the next one may have it: the call goes
+        # to whoever is next in turn, and costs the one that has not next to nothing.
+        pause = min(0.05 + waited / 8, 1.0) if isinstance(error, VersionMissing) else min(0.2 + waited / 2, 3.0)
+        timer = threading.Timer(pause, lambda: self._events.put(lambda: to_send.append(part)))
         timer.daemon = True
         timer.start()
 

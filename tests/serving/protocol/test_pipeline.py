@@ -16,7 +16,7 @@ from client.errors import Interrupted
 from radar import frames
 from serving.protocol import pipeline
 from serving.protocol.connection import Connection
-from serving.protocol.errors import ContractError, ServerError, ServerUnavailable
+from serving.protocol.errors import ContractError, ServerError, ServerUnavailable, VersionMissing
 from serving.protocol.pipeline import Classifier, Prediction
 from tests.conftest import write_frames
 from tests.serving.stand_in import CARD, Refuse, brightness, stand_in
@@ -36,8 +36,10 @@ def expected(season: tuple[Path, list[str]]) -> np.ndarray:
     return brightness(np.stack([frames.load(folder / name, CARD.input.frame_rule()) for name in names]))
 
 
-def classify(target: str, folder: Path, names: list[str], **options: float) -> list[Prediction]:
-    with Connection(target) as connection:
+def classify(
+    target: str, folder: Path, names: list[str], *, version: int | None = None, **options: float
+) -> list[Prediction]:
+    with Connection(target, version=version) as connection:
         classifier = Classifier(connection, CARD, **options)
         return list(itertools.chain.from_iterable(classifier.run(folder, names)))
 
@@ -138,6 +140,29 @@ def test_a_server_that_loses_the_model_stops_the_run(season: tuple[Path, list[st
 
     with stand_in(answer) as target, pytest.raises(ServerError, match="Servable not found"):
         classify(target, *season)
+
+
+def test_a_version_that_one_of_several_servers_lacks_costs_no_frame(
+    season: tuple[Path, list[str]], expected: np.ndarray
+) -> None:
+    calls = itertools.count()
+
+    def answer(images: np.ndarray) -> np.ndarray:
+        if next(calls) % 3:  # two of three are on another version already
+            raise Refuse(grpc.StatusCode.NOT_FOUND, "Servable not found for request: Specific(snowmode, 7)")
+        return brightness(images)
+
+    with stand_in(answer) as target:
+        predictions = classify(target, *season, version=7)
+    np.testing.assert_allclose([p.probabilities for p in predictions], expected, atol=1e-6)
+
+
+def test_a_version_that_no_server_has_any_more_stops_the_run(season: tuple[Path, list[str]]) -> None:
+    def answer(_: np.ndarray) -> np.ndarray:
+        raise Refuse(grpc.StatusCode.NOT_FOUND, "Servable not found for request: Specific(snowmode, 7)")
+
+    with stand_in(answer) as target, pytest.raises(VersionMissing, match="one run keeps to one version"):
+        classify(target, *season, version=7, patience=0.2)
 
 
 def test_stop_yields_what_was_in_flight_and_raises(season: tuple[Path, list[str]]) -> None:
