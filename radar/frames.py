@@ -178,6 +178,15 @@ def prepare(picture: Picture, rule: FrameRule) -> Picture:
     return resized
 
 
+def check(data: bytes, *, max_pixels: int = MAX_PIXELS) -> None:
+    """Checks that a PNG is whole, without decoding its pixels.
+
+    Raises:
+        FrameError: Not a PNG, truncated, with wrong checksums or too large.
+    """
+    _check(data, max_pixels)
+
+
 def _check(data: bytes, max_pixels: int) -> tuple[range, range]:
     """Walks the chunks of a PNG: header, lengths and checksums.
 

@@ -19,6 +19,12 @@ from radar.events import Times, as_datetimes
 
 By = Literal["month", "day", "hour"]
 
+LONGEST_HOLE = timedelta(days=183)
+"""Two frames further apart are of different winters, or one of their times is wrong: nothing is missing between them.
+
+One frame dated 1915 would otherwise be five million missing ones, and a date with a wrong century all the memory.
+"""
+
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
@@ -184,12 +190,14 @@ def missing_times(times: Times, cadence: timedelta) -> Times:
 
     Args:
         times: Ascending, none of them NaT.
-        cadence: Between frames; distances are rounded to whole frames.
+        cadence: Between frames; distances are rounded to whole frames. None is missing in holes longer than
+            `LONGEST_HOLE`.
     """
     step = round(cadence.total_seconds())
     seconds = times.astype("datetime64[s]").astype(np.int64)
-    gaps = np.round(np.diff(seconds) / step).astype(np.int64) - 1
-    where = np.flatnonzero(gaps > 0)
+    apart = np.diff(seconds)
+    gaps = np.round(apart / step).astype(np.int64) - 1
+    where = np.flatnonzero((gaps > 0) & (apart <= LONGEST_HOLE.total_seconds()))
     found = [seconds[n] + step * np.arange(1, gaps[n] + 1) for n in where]
     return np.concatenate([np.empty(0, np.int64), *found]).astype("datetime64[s]")
 
@@ -221,7 +229,8 @@ def tabulate(series: ModeSeries, by: By, *, missing: Times, zone: tzinfo = UTC) 
 
     Args:
         series: All frames need a time.
-        by: Months and days are those of the calendar and come without holes; hours are the 24 of the day.
+        by: Months and days are those of the calendar and come without holes, except those longer than
+            `LONGEST_HOLE`; hours are the 24 of the day.
         missing: Times of missing frames, see `missing_times`.
         zone: Whose months, days and hours they are.
     """
@@ -229,13 +238,12 @@ def tabulate(series: ModeSeries, by: By, *, missing: Times, zone: tzinfo = UTC) 
     unit = {"month": "M", "day": "D", "hour": "h"}[by]
     index, gone = (times.astype(f"datetime64[{unit}]").astype(np.int64) for times in (here, absent))
     if by == "hour":
-        index, gone, first, groups = index % 24, gone % 24, 0, 24
+        index, gone, groups = index % 24, gone % 24, 24
         keys = tuple(f"{hour:02d}" for hour in range(24))
     else:
-        every = np.concatenate([index, gone])
-        first, groups = (int(every.min()), int(np.ptp(every)) + 1) if len(every) else (0, 0)
-        keys = tuple(str(key) for key in np.arange(first, first + groups).astype(f"datetime64[{unit}]"))
-    index, gone = index - first, gone - first
+        listed = _without_holes(np.unique(np.concatenate([index, gone])), LONGEST_HOLE.days if by == "day" else 6)
+        groups, keys = len(listed), tuple(str(key) for key in listed.astype(f"datetime64[{unit}]"))
+        index, gone = np.searchsorted(listed, index), np.searchsorted(listed, gone)
     modes, classified = len(series.codes), series.modes >= 0
     cell = index[classified] * modes + series.modes[classified]
     sure = series.accepted[classified]
@@ -249,6 +257,15 @@ def tabulate(series: ModeSeries, by: By, *, missing: Times, zone: tzinfo = UTC) 
         failed=_counted(index[~classified], groups),
         missing=_counted(gone, groups),
     )
+
+
+def _without_holes(numbers: Ints, longest: int) -> Ints:
+    """Adds what is missing between ascending numbers, except where more than that is missing at a stretch."""
+    if not len(numbers):
+        return numbers
+    ends = np.flatnonzero(np.diff(numbers) > longest + 1)
+    firsts, lasts = numbers[[0, *(ends + 1)]], numbers[[*ends, -1]]
+    return np.concatenate([np.arange(first, last + 1) for first, last in zip(firsts, lasts, strict=True)])
 
 
 def find_transitions(series: ModeSeries, cadence: timedelta) -> Transitions:

@@ -127,8 +127,8 @@ class Archive:
             if jma.is_composite(path.name):
                 return encode_png(jma.picture(path, self._window)[0])
             data = frames.read(path)
-            if (pixels := count_pixels(data)) > self.max_pixels:
-                raise FrameError(f"has {pixels:,} pixels; at most {self.max_pixels:,} are shown")
+            # A browser shows half of a truncated picture as if nothing was wrong, and keeps it.
+            frames.check(data, max_pixels=self.max_pixels)
             return data
 
         return self._read(season, name, read)

@@ -86,6 +86,40 @@ def test_calendar_days_without_a_frame_have_a_row() -> None:
     assert table.missing.tolist() == [143, 144, 144, 0]
 
 
+@pytest.mark.parametrize("wrong", ["0001-01-01", "1915-12-31", "2105-12-31", "9999-12-31"])
+@pytest.mark.parametrize("zone", ["UTC", "JST", "Asia/Tokyo"])
+def test_one_frame_with_a_wrong_year_is_a_day_of_its_own_and_nothing_is_missing_before_it(
+    wrong: str, zone: str
+) -> None:
+    good, place = series_of("LLL..SSx"), find_zone(zone)
+    stray = ModeSeries(
+        CODES, np.array([wrong], "datetime64[s]"), good.modes[:1], good.probabilities[:1], good.accepted[:1]
+    )
+    both = [np.concatenate(pair) for pair in zip(_arrays(good), _arrays(stray), strict=True)]
+    series, _ = without_repeats(ModeSeries(CODES, *both))
+    missing = missing_times(series.times, TEN)
+    np.testing.assert_array_equal(missing, missing_times(good.times, TEN))
+    for by, longest in (("day", 2), ("month", 2)):
+        whole = tabulate(series, by, missing=missing, zone=place)
+        expected = tabulate(good, by, missing=missing, zone=place)
+        assert len(whole.keys) == len(expected.keys) + 1 <= longest + 1
+        assert whole.classified.sum() == expected.classified.sum() + 1
+        kept = [whole.keys.index(key) for key in expected.keys]
+        np.testing.assert_array_equal(whole.counts[kept], expected.counts)
+        np.testing.assert_array_equal(whole.missing[kept], expected.missing)
+
+
+def test_half_a_year_without_frames_is_missing_and_more_is_between_two_winters() -> None:
+    hour = timedelta(hours=1)
+    for days, missing in ((183, 183 * 24 - 1), (184, 0)):
+        times = as_times([datetime.fromisoformat("2015-04-01T00:00Z") + n * timedelta(days=days) for n in (0, 1)])
+        assert len(missing_times(times, hour)) == missing
+
+
+def _arrays(series: ModeSeries) -> tuple[np.ndarray, ...]:
+    return series.times, series.modes, series.probabilities, series.accepted
+
+
 @given(st.text("LNSx.", max_size=60), st.sampled_from(["UTC", "JST", "America/St_Johns"]))
 def test_every_frame_is_counted_once_in_every_table(modes: str, zone: str) -> None:
     series = series_of(modes)

@@ -129,6 +129,21 @@ def test_what_is_no_frame_is_refused_with_its_name(folder: Path) -> None:
                 read("s", name)
 
 
+def test_a_damaged_frame_is_named_and_not_shown(folder: Path) -> None:
+    whole = (folder / "s" / "a.png").read_bytes()
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 0xFF
+    for name, data, reason in (
+        ("half.png", whole[: len(whole) // 2], "s/half.png: is truncated"),
+        ("flipped.png", bytes(flipped), "s/flipped.png: is damaged: wrong checksum"),
+        ("empty.png", b"", "s/empty.png: is empty"),
+    ):
+        (folder / "s" / name).write_bytes(data)
+        for read in (Archive(folder).png, lambda season, name: Archive(folder).picture(season, name, RULE)):
+            with pytest.raises(FrameError, match=reason):
+                read("s", name)
+
+
 def test_a_composite_is_drawn(shared_data: Path, tmp_path: Path) -> None:
     composites = sorted(shared_data.rglob("*_RDR_JMAGPV_Ggis1km_Prr*lv_ANAL_grib2.bin"))
     if not composites:
