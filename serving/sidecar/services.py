@@ -6,6 +6,7 @@ import contextlib
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -86,11 +87,17 @@ def open_services(settings: Settings) -> Iterator[Services]:
             database=database,
             statistics=SeasonCache(),
             health=health,
-            metrics=Metrics(health, database),
+            metrics=Metrics(health, database, folders=_folders(settings, database)),
             archive=archive,
             model_server=model_server,
             jobs=jobs,
         )
+
+
+def _folders(settings: Settings, database: Database) -> dict[str, Path]:
+    """Gives the folders whose disks may become full. PostgreSQL's is not seen from here."""
+    found = {"database": database.file and database.file.absolute().parent, "archive": settings.archive}
+    return {place: folder for place, folder in found.items() if folder is not None}
 
 
 def services_of(request: Request) -> Services:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 import urllib.error
 import urllib.request
 from datetime import timedelta
@@ -69,6 +70,11 @@ def test_numbers_of_a_watch_at_work(tmp_path: Path, server: str) -> None:
             assert found["newest_frame_age_seconds"] > 1e6
             assert found["waiting_files"] == 0
             assert sum(value for name, value in found.items() if name.startswith("modes_total")) == 5
+            assert found["frame_seconds_count"] == 6
+            assert 0.3 < found["frame_seconds_sum"] < 360
+            assert 0 <= time.time() - found["last_frame_timestamp_seconds"] < 60
+            for place in ("incoming", "results", "state"):
+                assert 0 < found[f"disk_free_bytes{{{place}}}"] <= found[f"disk_size_bytes{{{place}}}"]
             assert found["up{server}"] == found["up{folder}"] == found["up{state}"] == found["up{results}"] == 1
             drop(folder / "202601010045.png", png(45))
             drop(folder / "202601010030.png", png(30))
@@ -131,6 +137,45 @@ def test_the_age_follows_the_wall_clock_wherever_it_goes(tmp_path: Path) -> None
     assert metrics.registry.get_sample_value(age) == 600
     wall.now -= 3600
     assert metrics.registry.get_sample_value(age) == -3000
+
+
+def test_a_frame_lasts_from_the_first_look_to_its_record() -> None:
+    from tests.client.test_watch_state import frame
+
+    clock, wall = Clock(), Clock()
+    clock.now, wall.now = 1000, 1767225600
+    metrics = Metrics(None, clock=clock, wall_clock=wall)
+    value = metrics.registry.get_sample_value
+    assert value("snowmode_watch_last_frame_timestamp_seconds") == 1767225600  # no outage of 50 years at the start
+    wall.now += 300
+    metrics.count([frame("a"), frame("b")], 0, [997, 910])
+    assert value("snowmode_watch_last_frame_timestamp_seconds") == 1767225900
+    assert value("snowmode_watch_frame_seconds_sum") == 93
+    assert value("snowmode_watch_frame_seconds_bucket", {"le": "5.0"}) == 1
+    assert value("snowmode_watch_frame_seconds_bucket", {"le": "120.0"}) == 2
+
+
+def test_disks_are_looked_at_now_and_then_and_one_that_is_away_keeps_its_last_number(tmp_path: Path) -> None:
+    clock = Clock()
+    clock.now = 0
+    (tmp_path / "a").mkdir()
+    metrics = Metrics(None, places={"results": tmp_path / "a", "state": tmp_path / "not-yet"}, clock=clock)
+
+    def free(place: str) -> float | None:
+        return metrics.registry.get_sample_value("snowmode_watch_disk_free_bytes", {"place": place})
+
+    with WatchState(tmp_path / "state.sqlite", "w") as state:
+        metrics.look(0, state, [])
+        before = free("results")
+        assert before
+        assert free("state") is None
+        (tmp_path / "not-yet").mkdir()
+        (tmp_path / "a").rmdir()
+        metrics.look(0, state, [])
+        assert free("state") is None
+        clock.now += 10
+        metrics.look(0, state, [])
+        assert (free("results"), free("state") is None) == (before, False)
 
 
 def test_a_port_that_is_taken(tmp_path: Path) -> None:
