@@ -1,0 +1,294 @@
+"""Objects of operators, by the fields their documentation knows: kubernetes-validate has no schemas of them.
+
+Only what we use is listed; an unknown field is an error, because the API server drops it without a word.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jsonschema
+
+from tests.k8s.objects import of_kind, pods, selects, where
+from tests.k8s.policies import policy
+from tests.k8s.policies.selectors import named_ports
+from tests.k8s.rendering import Objects
+
+_TEXT = {"type": "string", "minLength": 1}
+_TEXTS = {"type": "object", "additionalProperties": {"type": "string"}}
+_NUMBER = {"type": "integer", "minimum": 0}
+_DURATION = {"type": "string", "pattern": r"^([0-9]+(ms|[smhdwy]))+$"}
+_QUANTITY = {"type": ["string", "integer"], "pattern": r"^[0-9.]+(m|[kMGTPE]i?)?$"}
+
+
+def _object(required: str = "", **properties: Any) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": required.split(),
+        "properties": properties,
+    }
+
+
+def _list(of: dict[str, Any], least: int = 1) -> dict[str, Any]:
+    return {"type": "array", "minItems": least, "items": of}
+
+
+_SELECTOR = _object(
+    matchLabels=_TEXTS,
+    matchExpressions=_list(_object("key operator", key=_TEXT, operator=_TEXT, values=_list(_TEXT))),
+)
+_RELABELING = _object(
+    sourceLabels=_list(_TEXT),
+    separator={"type": "string"},
+    targetLabel=_TEXT,
+    regex=_TEXT,
+    replacement={"type": "string"},
+    action={"enum": ["replace", "keep", "drop", "labelmap", "labeldrop", "labelkeep", "hashmod", "lowercase"]},
+)
+_ENDPOINT = _object(
+    port=_TEXT,
+    path={"type": "string", "pattern": "^/"},
+    scheme={"enum": ["http", "https", "HTTP", "HTTPS"]},
+    interval=_DURATION,
+    scrapeTimeout=_DURATION,
+    honorLabels={"type": "boolean"},
+    relabelings=_list(_RELABELING),
+    metricRelabelings=_list(_RELABELING),
+)
+_RULE = {
+    **_object(
+        "expr",
+        alert=_TEXT,
+        record=_TEXT,
+        expr={"type": ["string", "integer"]},
+        labels=_TEXTS,
+        annotations=_TEXTS,
+        **{"for": _DURATION, "keep_firing_for": _DURATION},
+    ),
+    "oneOf": [{"required": ["alert"]}, {"required": ["record"]}],
+}
+_NAMESPACES = _object(any={"type": "boolean"}, matchNames=_list(_TEXT))
+_MONITOR = {"jobLabel": _TEXT, "selector": _SELECTOR, "namespaceSelector": _NAMESPACES, "sampleLimit": _NUMBER}
+
+_SCALED_OBJECT = _object(
+    "scaleTargetRef triggers",
+    scaleTargetRef=_object("name", apiVersion=_TEXT, kind=_TEXT, name=_TEXT, envSourceContainerName=_TEXT),
+    pollingInterval=_NUMBER,
+    cooldownPeriod=_NUMBER,
+    initialCooldownPeriod=_NUMBER,
+    idleReplicaCount=_NUMBER,
+    minReplicaCount=_NUMBER,
+    maxReplicaCount=_NUMBER,
+    fallback=_object(
+        "failureThreshold replicas",
+        failureThreshold=_NUMBER,
+        replicas=_NUMBER,
+        behavior={"enum": ["static", "currentReplicas", "currentReplicasIfHigher", "currentReplicasIfLower"]},
+    ),
+    advanced=_object(
+        restoreToOriginalReplicaCount={"type": "boolean"},
+        horizontalPodAutoscalerConfig=_object(name=_TEXT, behavior={"type": "object"}),
+    ),
+    triggers=_list(
+        _object(
+            "type metadata",
+            type={"const": "prometheus"},
+            name=_TEXT,
+            metricType={"enum": ["AverageValue", "Value"]},
+            useCachedMetrics={"type": "boolean"},
+            metadata=_object(
+                "serverAddress query threshold",
+                serverAddress=_TEXT,
+                query=_TEXT,
+                threshold=_TEXT,
+                activationThreshold=_TEXT,
+                ignoreNullValues={"enum": ["true", "false"]},
+                namespace=_TEXT,
+                timeout=_TEXT,
+                unsafeSsl={"enum": ["true", "false"]},
+                customHeaders=_TEXT,
+            ),
+            authenticationRef=_object("name", name=_TEXT, kind=_TEXT),
+        )
+    ),
+)
+_FLAVORS = _list(
+    _object(
+        "name resources",
+        name=_TEXT,
+        resources=_list(
+            _object(
+                "name nominalQuota",
+                name=_TEXT,
+                nominalQuota=_QUANTITY,
+                borrowingLimit=_QUANTITY,
+                lendingLimit=_QUANTITY,
+            )
+        ),
+    )
+)
+_CLUSTER_QUEUE = _object(
+    "resourceGroups",
+    # v1beta1 says cohort, v1beta2 cohortName.
+    cohort=_TEXT,
+    cohortName=_TEXT,
+    namespaceSelector=_SELECTOR,
+    queueingStrategy={"enum": ["BestEffortFIFO", "StrictFIFO"]},
+    preemption=_object(
+        reclaimWithinCohort={"enum": ["Never", "LowerPriority", "Any"]},
+        withinClusterQueue={"enum": ["Never", "LowerPriority", "LowerOrNewerEqualPriority"]},
+        borrowWithinCohort={"type": "object"},
+    ),
+    resourceGroups=_list(_object("coveredResources flavors", coveredResources=_list(_TEXT), flavors=_FLAVORS)),
+    stopPolicy={"enum": ["None", "Hold", "HoldAndDrain"]},
+)
+
+SPECS: dict[tuple[str, str], dict[str, Any]] = {
+    ("monitoring.coreos.com/v1", "ServiceMonitor"): _object(
+        "selector endpoints", **_MONITOR, endpoints=_list(_ENDPOINT), targetLabels=_list(_TEXT)
+    ),
+    ("monitoring.coreos.com/v1", "PodMonitor"): _object(
+        "selector podMetricsEndpoints",
+        **_MONITOR,
+        podMetricsEndpoints=_list(_ENDPOINT),
+        podTargetLabels=_list(_TEXT),
+    ),
+    ("monitoring.coreos.com/v1", "PrometheusRule"): _object(
+        "groups",
+        groups=_list(_object("name rules", name=_TEXT, interval=_DURATION, labels=_TEXTS, rules=_list(_RULE))),
+    ),
+    ("keda.sh/v1alpha1", "ScaledObject"): _SCALED_OBJECT,
+    **{
+        (f"kueue.x-k8s.io/{version}", kind): spec
+        for version in ("v1beta1", "v1beta2")
+        for kind, spec in {
+            "ResourceFlavor": _object(
+                nodeLabels=_TEXTS, nodeTaints=_list({"type": "object"}), tolerations=_list({"type": "object"})
+            ),
+            "ClusterQueue": _CLUSTER_QUEUE,
+            "LocalQueue": _object("clusterQueue", clusterQueue=_TEXT, stopPolicy=_TEXT),
+            "WorkloadPriorityClass": _object(),
+        }.items()
+    },
+}
+
+
+def is_custom(entry: dict[str, Any]) -> bool:
+    return (entry["apiVersion"], entry["kind"]) in SPECS
+
+
+@policy
+def custom_resources_have_known_fields(objects: Objects) -> list[str]:
+    found = []
+    for entry in objects:
+        spec = SPECS.get((entry["apiVersion"], entry["kind"]))
+        if spec is None:
+            continue
+        allowed = {"apiVersion", "kind", "metadata", "spec"}
+        if entry["kind"] == "WorkloadPriorityClass":
+            allowed |= {"value", "description"}
+        found += [f"{where(entry)}: unknown field {key}" for key in entry.keys() - allowed]
+        for error in jsonschema.Draft202012Validator(spec).iter_errors(entry.get("spec", {})):
+            place = ".".join(map(str, ["spec", *error.absolute_path]))
+            found.append(f"{where(entry)}: {place}: {error.message}")
+    return found
+
+
+@policy
+def monitors_find_what_they_scrape(objects: Objects) -> list[str]:
+    found = []
+    for monitor in of_kind(objects, "PodMonitor"):
+        taken = [pod for pod in pods(objects) if selects(monitor["spec"]["selector"], pod.labels)]
+        if not taken:
+            found.append(f"{where(monitor)}: it selects no pod")
+        for endpoint in monitor["spec"]["podMetricsEndpoints"]:
+            found += [
+                f"{where(monitor)}: {pod.name} has no port named {endpoint.get('port')}"
+                for pod in taken
+                if endpoint.get("port") not in named_ports(pod)
+            ]
+    for monitor in of_kind(objects, "ServiceMonitor"):
+        services = [
+            service
+            for service in of_kind(objects, "Service")
+            if selects(monitor["spec"]["selector"], service["metadata"].get("labels", {}))
+        ]
+        if not services:
+            found.append(f"{where(monitor)}: it selects no Service")
+        for endpoint in monitor["spec"]["endpoints"]:
+            names = {port.get("name") for service in services for port in service["spec"].get("ports", [])}
+            if services and endpoint.get("port") not in names:
+                found.append(f"{where(monitor)}: no selected Service has a port named {endpoint.get('port')}")
+    for monitor in of_kind(objects, "PodMonitor", "ServiceMonitor"):
+        for endpoint in monitor["spec"].get("podMetricsEndpoints", []) + monitor["spec"].get("endpoints", []):
+            expected = "/monitoring/prometheus/metrics" if endpoint.get("port") == "rest" else "/metrics"
+            if endpoint.get("path", "/metrics") != expected:
+                found.append(f"{where(monitor)}: port {endpoint.get('port')}: numbers are at {expected}")
+    return found
+
+
+@policy
+def scaling_has_a_target_and_a_floor(objects: Objects) -> list[str]:
+    found = []
+    targets = {(entry["kind"], entry["metadata"]["name"]): entry for entry in objects}
+    for scaled in of_kind(objects, "ScaledObject"):
+        spec = scaled["spec"]
+        reference = spec["scaleTargetRef"]
+        target = targets.get((reference.get("kind", "Deployment"), reference["name"]))
+        if target is None:
+            found.append(f"{where(scaled)}: there is no {reference.get('kind', 'Deployment')}/{reference['name']}")
+        elif "replicas" in target["spec"]:
+            found.append(f"{where(target)}: it is scaled; expected no replicas, or every apply sets them back")
+        if spec.get("minReplicaCount", 0) < 1:
+            found.append(f"{where(scaled)}: frames come all the time: expected minReplicaCount: 1")
+        if spec.get("maxReplicaCount", 100) < spec.get("minReplicaCount", 0):
+            found.append(f"{where(scaled)}: maxReplicaCount is below minReplicaCount")
+        if "fallback" not in spec:
+            found.append(f"{where(scaled)}: expected a fallback for when Prometheus is away")
+        if spec.get("cooldownPeriod", 300) < 300:
+            found.append(f"{where(scaled)}: cooldownPeriod: expected 300 or more")
+        for trigger in spec["triggers"]:
+            if trigger["metadata"].get("ignoreNullValues") != "false":
+                found.append(f'{where(scaled)}: expected ignoreNullValues: "false"; no numbers are no calm')
+    return found
+
+
+QUEUE = "kueue.x-k8s.io/queue-name"
+
+
+@policy
+def queues_exist(objects: Objects) -> list[str]:
+    found = []
+    names = {kind: {entry["metadata"]["name"] for entry in of_kind(objects, kind)} for kind in _QUEUE_KINDS}
+    for entry in objects:
+        if (name := _queue_of(entry)) and name not in names["LocalQueue"]:
+            found.append(f"{where(entry)}: there is no LocalQueue/{name}")
+        if entry["kind"] == "LocalQueue" and entry["spec"]["clusterQueue"] not in names["ClusterQueue"]:
+            found.append(f"{where(entry)}: there is no ClusterQueue/{entry['spec']['clusterQueue']}")
+        if entry["kind"] == "ClusterQueue":
+            for group in entry["spec"]["resourceGroups"]:
+                for flavor in group["flavors"]:
+                    if flavor["name"] not in names["ResourceFlavor"]:
+                        found.append(f"{where(entry)}: there is no ResourceFlavor/{flavor['name']}")
+                    if [part["name"] for part in flavor["resources"]] != group["coveredResources"]:
+                        found.append(f"{where(entry)}: quotas must follow coveredResources, in their order")
+    if of_kind(objects, "LocalQueue"):
+        found += [
+            f"{where(entry)}: it does not queue, though it can wait"
+            for entry in of_kind(objects, "Job", "CronJob")
+            if entry["metadata"]["name"].startswith(("training", "bulk")) and not _queue_of(entry)
+        ]
+        found += [
+            f"{where(entry)}: live work cannot queue" for entry in of_kind(objects, "Deployment") if _queue_of(entry)
+        ]
+    return found
+
+
+_QUEUE_KINDS = ("LocalQueue", "ClusterQueue", "ResourceFlavor")
+
+
+def _queue_of(entry: dict[str, Any]) -> str | None:
+    """Kueue reads the label of the Job, which a CronJob gives its Jobs."""
+    job = entry["spec"]["jobTemplate"] if entry["kind"] == "CronJob" else entry
+    return job.get("metadata", {}).get("labels", {}).get(QUEUE)

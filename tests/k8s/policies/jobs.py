@@ -1,0 +1,118 @@
+"""Jobs end, are tried again where that helps, and are cleared away; CronJobs know their time zone."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from tests.k8s.objects import job_of, of_kind, where
+from tests.k8s.policies import policy
+from tests.k8s.rendering import Objects
+
+# Exit codes of our commands for which another try ends the same; see `training --help` and `client --help`.
+REFUSED = 1
+WRONG_SETTINGS = 2
+AGAIN = {74, 75}
+
+
+def _jobs(objects: Objects) -> list[tuple[str, dict[str, Any]]]:
+    return [(where(entry), job_of(entry)) for entry in of_kind(objects, "Job", "CronJob")]
+
+
+@policy
+def jobs_end_and_are_cleared_away(objects: Objects) -> list[str]:
+    found = []
+    for name, spec in _jobs(objects):
+        for key in ("activeDeadlineSeconds", "ttlSecondsAfterFinished"):
+            if not spec.get(key):
+                found.append(f"{name}: expected {key}")
+        indexed = spec.get("completionMode") == "Indexed"
+        if "backoffLimit" not in spec and not (indexed and "backoffLimitPerIndex" in spec):
+            found.append(f"{name}: expected backoffLimit; the default tries 6 times")
+        if "backoffLimitPerIndex" in spec and not indexed:
+            found.append(f"{name}: backoffLimitPerIndex needs completionMode: Indexed")
+        if spec["template"]["spec"].get("restartPolicy") != "Never":
+            found.append(f"{name}: expected restartPolicy: Never; podFailurePolicy needs it")
+        if indexed and not spec.get("completions"):
+            found.append(f"{name}: Indexed: expected completions")
+        if spec.get("selector") or spec.get("manualSelector"):
+            found.append(f"{name}: a Job makes its own selector")
+    return found
+
+
+@policy
+def jobs_tell_hopeless_failures_from_bad_luck(objects: Objects) -> list[str]:
+    found = []
+    for name, spec in _jobs(objects):
+        rules = spec.get("podFailurePolicy", {}).get("rules", [])
+        fails: set[int] = set()
+        disrupted = False
+        for rule in rules:
+            codes = rule.get("onExitCodes")
+            if codes and rule["action"] in ("FailJob", "FailIndex"):
+                if codes["operator"] != "In":
+                    found.append(f"{name}: podFailurePolicy: expected operator In; NotIn takes 137 for a failure")
+                fails |= set(codes.get("values", []))
+                named = codes.get("containerName")
+                pod = spec["template"]["spec"]
+                there = {part["name"] for part in [*pod["containers"], *pod.get("initContainers", [])]}
+                if named and named not in there:
+                    found.append(f"{name}: podFailurePolicy: there is no container {named}")
+            conditions = {entry["type"]: entry.get("status", "True") for entry in rule.get("onPodConditions", [])}
+            disrupted |= rule["action"] == "Ignore" and conditions.get("DisruptionTarget") == "True"
+            if rule["action"] == "FailIndex" and "backoffLimitPerIndex" not in spec:
+                found.append(f"{name}: podFailurePolicy: FailIndex needs backoffLimitPerIndex")
+        if WRONG_SETTINGS not in fails:
+            found.append(f"{name}: podFailurePolicy: expected the Job to fail at once on exit code 2, wrong settings")
+        if fails & AGAIN:
+            found.append(f"{name}: podFailurePolicy: 74 and 75 mean: try again")
+        if not disrupted:
+            found.append(
+                f"{name}: podFailurePolicy: expected Ignore on DisruptionTarget; draining a node is no failure"
+            )
+    return found
+
+
+_FIELD = r"(\*|[0-9]+(-[0-9]+)?)(/[0-9]+)?(,[0-9]+(-[0-9]+)?(/[0-9]+)?)*"
+
+
+@policy
+def cron_jobs_run_once_at_a_time_in_a_named_zone(objects: Objects) -> list[str]:
+    found = []
+    for entry in of_kind(objects, "CronJob"):
+        spec, name = entry["spec"], where(entry)
+        if spec.get("concurrencyPolicy") != "Forbid":
+            found.append(f"{name}: expected concurrencyPolicy: Forbid")
+        if not spec.get("startingDeadlineSeconds"):
+            found.append(f"{name}: expected startingDeadlineSeconds, or 100 missed times stop it for good")
+        try:
+            ZoneInfo(spec.get("timeZone") or "missing")
+        except Exception:
+            found.append(f"{name}: timeZone {spec.get('timeZone')}: expected one such as Asia/Tokyo or Etc/UTC")
+        if not re.fullmatch(rf"@(hourly|daily|weekly|monthly|yearly)|{_FIELD}( {_FIELD}){{4}}", spec["schedule"]):
+            found.append(f"{name}: schedule {spec['schedule']!r}: expected five fields")
+        for key in ("successfulJobsHistoryLimit", "failedJobsHistoryLimit"):
+            if key not in spec:
+                found.append(f"{name}: expected {key}")
+    return found
+
+
+TEMPLATES = {"training", "training-multinode", "bulk", "bulk-merge", "promote", "rollback"}
+"""CronJobs that never run by themselves: `kubectl create job --from=cronjob/promote` does it."""
+
+BY_THE_CLOCK = {"training-seasonal", "database-backup"}
+
+
+@policy
+def what_a_person_starts_is_a_template(objects: Objects) -> list[str]:
+    """A Job would start at every first apply, and make later ones fail: its pods cannot be changed."""
+    crons = {entry["metadata"]["name"]: entry for entry in of_kind(objects, "CronJob")}
+    found = [f"there is no CronJob/{name}" for name in sorted((TEMPLATES | BY_THE_CLOCK) - crons.keys())]
+    found += [f"{where(entry)}: expected a suspended CronJob as its template" for entry in of_kind(objects, "Job")]
+    for name, entry in crons.items():
+        if name in TEMPLATES and entry["spec"].get("suspend") is not True:
+            found.append(f"CronJob/{name}: expected suspend: true; it would run by the clock")
+        if name not in TEMPLATES and entry["spec"].get("suspend"):
+            found.append(f"CronJob/{name}: it is suspended, so it never runs")
+    return found
