@@ -16,7 +16,7 @@ from training import releases
 from training.errors import TrainingError
 from training.releases import CONFIG_FILE, PRODUCTION, Releases
 
-_SIDES = ("test_by_season", "validation_by_season", "validation_by_event", "validation_by_frame")
+SIDES = ("test_by_season", "validation_by_season", "validation_by_event", "validation_by_frame")
 """What scores may be of, the most honest first."""
 
 
@@ -127,7 +127,7 @@ def _version(models: Path, number: int, now: Releases) -> Version:
 
 
 def _cells(card: ModelCard) -> tuple[str, ...]:
-    side = next((side for side in _SIDES if f"{side}_accuracy" in card.metrics), "")
+    side = next((side for side in SIDES if f"{side}_accuracy" in card.metrics), "")
     if not side:
         return card.recipe, f"{card.created:%Y-%m-%d %H:%M}", "-", "-", "nothing"
     hss, low, high = (card.metrics.get(f"{side}_hss{end}") for end in ("", "_low", "_high"))

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from radar import durable, frames
 from radar.errors import FrameError
 from serving.protocol import contract
 from serving.protocol.contract import ModelCard
-from training import architectures, export, gate, judge, manifest, publish, releases
+from training import architectures, export, gate, judge, manifest, publish, published, releases
 from training.architectures import Network
 from training.errors import GateError, TrainingError
 from training.judge import Verdict
@@ -39,19 +40,27 @@ class Released:
     Attributes:
         folder: Of the version.
         labels: ``production``, ``candidate``.
-        verdict: Of the comparison with production.
+        verdict: Of the comparison with production; None if the model was published before.
+        doubt: Why it should not be relied on, if it went into production unseen.
     """
 
     folder: Path
     labels: tuple[str, ...]
-    verdict: Verdict
+    verdict: Verdict | None
+    doubt: str = ""
 
     @property
     def sentence(self) -> str:
         """The outcome in plain words."""
         version = self.folder.name
+        if self.verdict is None:
+            labels = f", {' and '.join(self.labels)}" if self.labels else ""
+            return (
+                f"Published already, as version {version}{labels}; nothing was done. To publish it once more: "
+                "training publish RUN --again"
+            )
         if releases.PRODUCTION in self.labels:
-            return f"Published as version {version}, the first in production."
+            return f"Published as version {version}, the first in production." + (self.doubt and f" {self.doubt}")
         return (
             f"Published as version {version}, a candidate: to put it into production, training promote {version}. "
             + self.verdict.sentence
@@ -70,8 +79,9 @@ def release(
     even_if_worse: bool = False,
     version: int | None = None,
     served_at: Path | None = None,
+    again: bool = False,
 ) -> Released:
-    """Publishes the model of a run, unless something stands against it.
+    """Publishes the model of a run, unless something stands against it, or it was published before.
 
     Args:
         network: Trained.
@@ -84,6 +94,7 @@ def release(
         even_if_worse: Publishes a model that is worse than the one in production, too.
         version: Wanted number; by default that of the card.
         served_at: Path of `models` as model servers see it.
+        again: Publishes it even if it is there already.
 
     Raises:
         GateError: The model fails the release gate, or is of an architecture without heat maps.
@@ -95,6 +106,15 @@ def release(
             f"{card.recipe}: a baseline only, not to be published: its architecture keeps no sense of place, so "
             "there are no heat maps. Its scores stand in the report of the run"
         )
+    note = f"{card.recipe}, run {folder.resolve().name}"
+    if not again and (before := _published_before(models, card)) is not None:
+        now = releases.read(models)
+        # Killed in between, a job publishes a version that nobody was told of.
+        if (models / releases.RELEASES_FILE).exists() and before not in {step.version for step in now.history}:
+            now = releases.offer(models, before, note=note, served_at=served_at)
+        found = Released(models / contract.MODEL_NAME / str(before), now.labels_of(before), None)
+        _record(folder, found)
+        return found
     verdict = judge_run(folder, models, card, seed=seed)
     say(verdict.sentence)
     verdict.refuse_worse(even_if_worse=even_if_worse)
@@ -109,13 +129,53 @@ def release(
             say(f"  passed  {line}")
 
     wanted = publish.version_of(card.created) if version is None else version
-    published = publish.publish(models / contract.MODEL_NAME, wanted, make)
-    number = int(published.name)
-    note = f"{card.recipe}, run {folder.resolve().name}"
+    target = publish.publish(models / contract.MODEL_NAME, wanted, make)
+    number = int(target.name)
     labels = releases.offer(models, number, note=note, served_at=served_at).labels_of(number)
-    record = {"model": str(published), "version": number, "labels": list(labels), "verdict": verdict.sentence}
+    released = Released(target, labels, verdict, _doubt(card) if verdict.version is None else "")
+    if released.doubt:
+        say(released.doubt)
+    _record(folder, released)
+    return released
+
+
+def _published_before(models: Path, card: ModelCard) -> int | None:
+    """Finds the newest version that was made of the same run: its card tells when that began and of what."""
+    for number in reversed(releases.versions(models)):
+        try:
+            path = models / contract.MODEL_NAME / str(number) / "assets.extra" / contract.CARD_FILE
+            other = ModelCard.model_validate_json(path.read_bytes())
+        except (OSError, ValidationError):
+            continue
+        if _origin(other) == _origin(card):
+            return number
+    return None
+
+
+def _origin(card: ModelCard) -> str:
+    return card.model_dump_json(include={"created", "recipe", "settings", "manifest_sha256"})
+
+
+def _doubt(card: ModelCard) -> str:
+    """Says that a model which nothing was there to be held against may be no better than guessing."""
+    side = next((side for side in published.SIDES if f"{side}_accuracy" in card.metrics), "")
+    low, high = (card.metrics.get(f"{side}_hss{end}") for end in ("_low", "_high"))
+    if low is not None and low > 0:
+        return ""
+    known = "nobody knows its skill"
+    if low is not None and high is not None:
+        known = f"the 95% interval of its HSS is {low:.2f} to {high:.2f}"
+    return (
+        f"Warning: it is in production because it is the first, not because it is good: {known}, so it may be no "
+        "better than guessing. Train on more events before anybody relies on it."
+    )
+
+
+def _record(folder: Path, released: Released) -> None:
+    sentence = released.verdict.sentence if released.verdict else released.sentence
+    number = int(released.folder.name)
+    record = {"model": str(released.folder), "version": number, "labels": list(released.labels), "verdict": sentence}
     durable.write_text(folder / PUBLISHED_FILE, json.dumps(record, indent=1, ensure_ascii=False) + "\n")
-    return Released(published, labels, verdict)
 
 
 def judge_run(folder: Path, models: Path, card: ModelCard, *, seed: int) -> Verdict:
@@ -146,8 +206,9 @@ def publish_run(
     seed: int = 0,
     even_if_worse: bool = False,
     served_at: Path | None = None,
+    again: bool = False,
 ) -> Released:
-    """Publishes the model of a finished run again, or for the first time.
+    """Publishes the model of a finished run.
 
     Args:
         folder: Of the run.
@@ -156,6 +217,7 @@ def publish_run(
         seed: Of the resampling.
         even_if_worse: See `release`.
         served_at: See `release`.
+        again: See `release`.
 
     Raises:
         GateError: The model fails the release gate.
@@ -179,6 +241,7 @@ def publish_run(
         even_if_worse=even_if_worse,
         version=publish.version_of(datetime.now(UTC)),
         served_at=served_at,
+        again=again,
     )
 
 

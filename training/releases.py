@@ -10,6 +10,10 @@ TensorFlow Serving answers a request that names no version with the highest vers
 it; the candidate is a servable of its own, `snowmode-candidate`. A candidate never answers somebody who did not ask
 for it, and a rollback to an older version works.
 
+Each may be asked for twice, as a job does that is started again: what is done already is told and left as it is, and
+the config is written again if it is not what was released. A rollback that is repeated would go one version further
+back; who cannot rule that out gives it a key with `once`, which is carried out a single time.
+
 The config has no `version_labels`: TensorFlow Serving refuses a whole reload that moves a label to a version it has
 not loaded yet, so a promotion would need two writes and somebody to wait in between. The labels `production` and
 `candidate` stand here and in `training models`; servers tell the two by their names.
@@ -21,6 +25,7 @@ import fcntl
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,12 +33,12 @@ from google.protobuf import text_format
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from radar import durable
-from serving.protocol import wire
+from serving.protocol import embedded, wire
 from serving.protocol.contract import MODEL_NAME
 from training.errors import TrainingError
 
 RELEASES_FILE = "releases.json"
-CONFIG_FILE = "models.config"
+CONFIG_FILE = embedded.CONFIG_FILE
 CANDIDATE_NAME = f"{MODEL_NAME}-candidate"
 PRODUCTION, CANDIDATE = "production", "candidate"
 
@@ -41,7 +46,7 @@ _HEADER = "# Written by `training publish`, `promote` and `rollback`, which repl
 
 
 class Step(BaseModel):
-    """One entry of the history: when, what, which version."""
+    """One entry of the history: when, what, which version, why, and the key it was asked for with."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -49,6 +54,7 @@ class Step(BaseModel):
     action: str
     version: int
     note: str = ""
+    once: str = ""
 
 
 class Releases(BaseModel):
@@ -74,6 +80,21 @@ class Releases(BaseModel):
         """Gives the labels of a version."""
         found = {PRODUCTION: self.production, CANDIDATE: self.candidate}
         return tuple(label for label, number in found.items() if number == version)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a promotion or a rollback did.
+
+    Attributes:
+        before: What was released before.
+        after: What is released now.
+        nothing: Why nothing was to be done; empty if something was.
+    """
+
+    before: Releases
+    after: Releases
+    nothing: str = ""
 
 
 def versions(models: Path) -> list[int]:
@@ -122,56 +143,85 @@ def offer(models: Path, version: int, *, note: str = "", served_at: Path | None 
         return _write(models, now, "promote" if first else "publish", version, note, served_at, change)
 
 
-def promote(models: Path, version: int, *, note: str = "", served_at: Path | None = None) -> Releases:
+def promote(
+    models: Path, version: int | None = None, *, note: str = "", served_at: Path | None = None, once: str = ""
+) -> Change:
     """Puts a version into production.
 
+    Args:
+        models: The folder that was published to.
+        version: Which one; the candidate by default.
+        note: For the history.
+        served_at: Path of `models` as model servers see it; by default as it was given before.
+        once: A key; what was done with the same one is not done again.
+
     Raises:
-        TrainingError: There is no such version, it is in production already, or the files cannot be written.
+        TrainingError: Nothing is published there, or not this version, or the files cannot be written.
     """
+    _check_any(models)
     with _locked(models):
         now = read(models)
-        _check_there(models, version)
-        if now.production == version and (models / RELEASES_FILE).exists() and served_at is None:
-            raise TrainingError(f"{version} is in production already")
-        change: dict[str, object] = {PRODUCTION: version}
-        if now.production not in (None, version):
+        if done := _done_before(now, once):
+            return _left(models, now, done)
+        wanted = now.candidate if version is None else version
+        if wanted is None:
+            return _left(models, now, "There is no candidate to promote", served_at)
+        _check_there(models, wanted)
+        if now.production == wanted and (models / RELEASES_FILE).exists():
+            return _left(models, now, f"{wanted} is in production already", served_at)
+        change: dict[str, object] = {PRODUCTION: wanted}
+        if now.production not in (None, wanted):
             change["before"] = (*now.before, now.production)
-        if now.candidate == version:
+        if now.candidate == wanted:
             change[CANDIDATE] = None
-        return _write(models, now, "promote", version, note, served_at, change)
+        return Change(now, _write(models, now, "promote", wanted, note, served_at, change, once=once))
 
 
-def rollback(models: Path, *, note: str = "") -> Releases:
+def rollback(models: Path, *, note: str = "", once: str = "") -> Change:
     """Puts the version that was in production before back; the one that was is no candidate.
 
+    Args:
+        models: The folder that was published to.
+        note: For the history.
+        once: A key; what was done with the same one is not done again.
+
     Raises:
-        TrainingError: There is none, or the files cannot be written.
+        TrainingError: Nothing is published there, none was in production before, or the files cannot be written.
     """
+    _check_any(models)
     with _locked(models):
         now = read(models)
+        if done := _done_before(now, once):
+            return _left(models, now, done)
         if not now.before:
             raise TrainingError(
-                f"{models}: no version was in production before {now.production}; name one: training promote VERSION"
+                f"{models}: no version was in production before {now.production}, so there is no way back; to put "
+                "another one into production: training promote VERSION (training models lists them)"
             )
         *before, version = now.before
         _check_there(models, version)
         change: dict[str, object] = {PRODUCTION: version, "before": tuple(before)}
-        return _write(models, now, "rollback", version, note, None, change)
+        return Change(now, _write(models, now, "rollback", version, note, None, change, once=once))
+
+
+def served(models: Path, releases: Releases) -> dict[str, list[int]]:
+    """Gives what model servers are told to host: versions by name; the last one of a name answers."""
+    found: dict[str, list[int]] = {}
+    if releases.production is not None:
+        there = set(versions(models))
+        # Only an older one: of two, the higher number answers requests that name no version.
+        earlier = [v for v in releases.before[-1:] if v < releases.production and v in there]
+        found[MODEL_NAME] = [*earlier, releases.production]
+    if releases.candidate is not None:
+        found[CANDIDATE_NAME] = [releases.candidate]
+    return found
 
 
 def config_text(models: Path, releases: Releases) -> str:
     """Writes the config file of a model server."""
     root = Path(releases.served_at) if releases.served_at else models.resolve()
     config = wire.ModelServerConfig()
-    served: list[tuple[str, list[int]]] = []
-    if releases.production is not None:
-        there = set(versions(models))
-        # Only an older one: of two, the higher number answers requests that name no version.
-        earlier = [v for v in releases.before[-1:] if v < releases.production and v in there]
-        served.append((MODEL_NAME, [*earlier, releases.production]))
-    if releases.candidate is not None:
-        served.append((CANDIDATE_NAME, [releases.candidate]))
-    for name, numbers in served:
+    for name, numbers in served(models, releases).items():
         entry = config.model_config_list.config.add(
             name=name, base_path=str(root / MODEL_NAME), model_platform="tensorflow"
         )
@@ -187,20 +237,58 @@ def _write(
     note: str,
     served_at: Path | None,
     change: dict[str, object],
+    *,
+    once: str = "",
 ) -> Releases:
-    step = Step(time=datetime.now(UTC).replace(microsecond=0), action=action, version=version, note=note)
-    if served_at is not None:
-        if not served_at.is_absolute():
-            raise TrainingError(f"--served-at: expected an absolute path, received {str(served_at)!r}")
-        change = {**change, "served_at": str(served_at)}
-    then = now.model_copy(update={**change, "history": (*now.history, step)})
+    step = Step(time=datetime.now(UTC).replace(microsecond=0), action=action, version=version, note=note, once=once)
+    then = now.model_copy(update={**change, **_place(served_at), "history": (*now.history, step)})
+    _save(models, then)
+    return then
+
+
+def _left(models: Path, now: Releases, nothing: str, served_at: Path | None = None) -> Change:
+    """Leaves what is released; but a job before may have been killed before it wrote the config."""
+    then = now.model_copy(update=_place(served_at))
+    try:
+        written = (models / CONFIG_FILE).read_text(encoding="utf-8")
+    except OSError:
+        written = ""
+    if (models / RELEASES_FILE).exists() and (then != now or written != config_text(models, then)):
+        _save(models, then)
+        nothing += f"; {models / CONFIG_FILE} was not what is released, and was written again"
+    return Change(now, then, nothing)
+
+
+def _place(served_at: Path | None) -> dict[str, object]:
+    if served_at is None:
+        return {}
+    if not served_at.is_absolute():
+        raise TrainingError(f"--served-at: expected an absolute path, received {str(served_at)!r}")
+    return {"served_at": str(served_at)}
+
+
+def _save(models: Path, then: Releases) -> None:
     try:
         # The record first: killed in between, the next command writes the config again.
         durable.write_text(models / RELEASES_FILE, then.model_dump_json(indent=1) + "\n")
         durable.write_text(models / CONFIG_FILE, config_text(models, then))
     except OSError as error:
         raise TrainingError(f"{models}: cannot write there: {error.strerror or error}") from error
-    return then
+
+
+def _done_before(now: Releases, once: str) -> str:
+    for step in now.history:
+        if once and step.once == once:
+            return f"Done before, {step.time:%Y-%m-%d %H:%M} UTC: {step.action} {step.version} (--once {once})"
+    return ""
+
+
+def _check_any(models: Path) -> None:
+    # Before a lock is made in a folder that was named by mistake.
+    if not versions(models):
+        raise TrainingError(
+            f"{models / MODEL_NAME}: expected published models, received none; name their folder with --models"
+        )
 
 
 def _check_there(models: Path, version: int) -> None:

@@ -84,7 +84,7 @@ def test_the_same_model_is_not_worse_and_becomes_a_candidate(place):
     models, run_folder = place
     (first,) = releases.versions(models)
     said = []
-    released = publish_run(run_folder, models, say=said.append)
+    released = publish_run(run_folder, models, say=said.append, again=True)
     comparison = released.verdict.comparison
     assert comparison.overall["hss"].value == pytest.approx(0, abs=1e-6), "the run's own frames, neither trained on"
     assert comparison.reports[0].frames == read_card(run_folder).metrics["validation_by_event_frames"]
@@ -101,6 +101,47 @@ def test_the_same_model_is_not_worse_and_becomes_a_candidate(place):
     assert listed["versions"][0]["card"]["recipe"] == "radar"
 
 
+def test_a_run_that_was_published_is_not_published_twice(place):
+    models, run_folder = place
+    (first,) = releases.versions(models)
+    (run_folder / "published.json").unlink()  # as if killed before it was written
+    result = CliRunner().invoke(app, ["publish", str(run_folder), "--models", str(models)])
+    assert result.exit_code == 0
+    text = " ".join(result.output.split())
+    assert text == (
+        f"Published already, as version {first}, production; nothing was done. To publish it once more: training "
+        "publish RUN --again"
+    )
+    assert releases.versions(models) == [first]
+    assert json.loads((run_folder / "published.json").read_text())["version"] == first
+
+
+def test_a_version_that_nobody_was_told_of_is_offered_when_its_job_is_started_again(place):
+    models, run_folder = place
+    (first,) = releases.versions(models)
+    other = models / contract.MODEL_NAME / "1"
+    other.mkdir()
+    (other / "saved_model.pb").write_bytes(b"")
+    # Killed between the two: the folder is there, and stands in no history.
+    (models / releases.RELEASES_FILE).unlink()
+    releases.promote(models, 1)
+    again = publish_run(run_folder, models, say=lambda _: None)
+    assert (again.folder.name, again.labels) == (str(first), ("candidate",))
+    assert releases.read(models).production == 1
+
+
+def test_the_first_model_goes_into_production_with_a_warning_unless_it_has_skill(home):
+    _, result = home
+    warning = (
+        "Warning: it is in production because it is the first, not because it is good: the 95% interval of its HSS"
+    )
+    assert warning in result.outcome
+    side = "validation_by_event"
+    good = {f"{side}_hss_low": 0.31, f"{side}_hss_high": 0.6, f"{side}_accuracy": 0.9}
+    assert release_module._doubt(result.card.model_copy(update={"metrics": good})) == ""
+    assert "nobody knows its skill" in release_module._doubt(result.card.model_copy(update={"metrics": {}}))
+
+
 def test_a_model_that_is_worse_is_refused_unless_told(place, monkeypatch):
     models, run_folder = place
     _, sample = read_frames(run_folder / "validation.csv")
@@ -108,13 +149,13 @@ def test_a_model_that_is_worse_is_refused_unless_told(place, monkeypatch):
     monkeypatch.setattr(judge, "_classify", lambda folder, images: perfect)  # two epochs make no good model
     pretend(run_folder, right=False)
     before = releases.versions(models)
-    result = CliRunner().invoke(app, ["publish", str(run_folder), "--models", str(models)])
+    result = CliRunner().invoke(app, ["publish", str(run_folder), "--models", str(models), "--again"])
     assert result.exit_code == 1
     assert re.search(r"Not published: worse than version \d+, which is in production", result.output)
     assert "--even-if-worse" in result.output
     assert releases.versions(models) == before
     assert CliRunner().invoke(app, ["publish", str(run_folder), "--models", str(models), "--dry-run"]).exit_code == 1
-    released = publish_run(run_folder, models, say=lambda _: None, even_if_worse=True)
+    released = publish_run(run_folder, models, say=lambda _: None, even_if_worse=True, again=True)
     assert released.verdict.worse
     assert len(releases.versions(models)) == 2
 

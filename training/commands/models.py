@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from training.commands.options import Models, fail, say
 
+if TYPE_CHECKING:
+    from training.releases import Change
+
 Note = Annotated[str, typer.Option(metavar="TEXT", help="Why, for the history.", show_default=False)]
+Once = Annotated[
+    str,
+    typer.Option(
+        envvar="SNOWMODE_ONCE",
+        metavar="KEY",
+        help="Do nothing if it was done with this key before: for jobs that may be started again.",
+        show_default=False,
+    ),
+]
 
 
 def models(
@@ -34,7 +46,9 @@ def models(
 
 
 def promote(
-    version: Annotated[int, typer.Argument(help="As `training models` lists it.", show_default=False)],
+    version: Annotated[
+        int | None, typer.Argument(help="As `training models` lists it.", show_default="the candidate")
+    ] = None,
     folder: Models = Path("models"),
     note: Note = "",
     served_at: Annotated[
@@ -45,27 +59,33 @@ def promote(
             show_default=False,
         ),
     ] = None,
+    once: Once = "",
 ) -> None:
-    """Put a published version into production.
+    """Put the candidate into production, or another published version.
 
     Model servers that were started with --model_config_file=MODELS/models.config and
-    --model_config_file_poll_wait_seconds=10 take it over by themselves; running calls finish.
+    --model_config_file_poll_wait_seconds=10 take it over by themselves; running calls finish. With nothing to
+    promote, or the version in production already, it says so and ends well.
 
-    Example: training promote 202611211820 --models models
+    Examples:
+    training promote --models models
+
+    training promote 202611211820 --models models --note "vortices of January"
     """
     from radar.errors import SnowmodeError
     from training import releases
 
     try:
-        now = releases.promote(folder, version, note=note, served_at=served_at)
+        change = releases.promote(folder, version, note=note, served_at=served_at, once=once)
     except (SnowmodeError, OSError) as error:
         fail(error)
-    before = f", instead of {now.before[-1]}" if now.before else ""
-    say(f"{version} is in production{before}. Back: training rollback. For servers: {folder / releases.CONFIG_FILE}")
+    _tell(folder, change, back=True)
 
 
-def rollback(folder: Models = Path("models"), note: Note = "") -> None:
+def rollback(folder: Models = Path("models"), note: Note = "", once: Once = "") -> None:
     """Put the version back that was in production before.
+
+    Each time it is run it goes one version further back; a job that may be started again gives it --once.
 
     Example: training rollback --models models --note "misses vortices since Tuesday"
     """
@@ -73,7 +93,34 @@ def rollback(folder: Models = Path("models"), note: Note = "") -> None:
     from training import releases
 
     try:
-        now = releases.rollback(folder, note=note)
+        change = releases.rollback(folder, note=note, once=once)
     except (SnowmodeError, OSError) as error:
         fail(error)
-    say(f"{now.production} is in production again. For servers: {folder / releases.CONFIG_FILE}")
+    _tell(folder, change, back=False)
+
+
+def _tell(folder: Path, change: Change, *, back: bool) -> None:
+    """Says what is served, before and after."""
+    from radar.verification.report_text import columns
+    from training import releases
+
+    if change.nothing:
+        say(f"{change.nothing}. Nothing was changed in what is released.")
+    before, after = releases.served(folder, change.before), releases.served(folder, change.after)
+    rows = [("served as", "before", "now")]
+    rows += [(name, _versions(before.get(name)), _versions(after.get(name))) for name in sorted({*before, *after})]
+    say(columns(rows, indent=0))
+    if change.nothing:
+        return
+    if back:
+        say(f"{change.after.production} is in production. The way back: training rollback --models {folder}")
+    else:
+        say(f"{change.after.production} is in production again.")
+    say(f"Model servers read it from {folder / releases.CONFIG_FILE}")
+
+
+def _versions(numbers: list[int] | None) -> str:
+    if not numbers:
+        return "-"
+    *earlier, answers = numbers
+    return f"{answers}" + (f" (and {earlier[0]}, for who names it)" if earlier else "")

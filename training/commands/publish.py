@@ -26,6 +26,9 @@ def publish(
             show_default=False,
         ),
     ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Publish it once more, as a new version, though it is there already.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", "-n", help="Compare with the model in production, and leave.")
     ] = False,
@@ -35,7 +38,7 @@ def publish(
 
     It must pass the release gate, and must not be clearly worse than the model in production: on frames that neither
     was trained on, the interval of the difference in HSS, resampled by whole events, must reach 0. The very first
-    model goes into production, later ones with `training promote`.
+    model goes into production, later ones with `training promote`. A model that is there already is left as it is.
 
     Example: training publish runs/radar-20261121T182018 --models models
     """
@@ -51,7 +54,9 @@ def publish(
             say(verdict.sentence)
             verdict.refuse_worse(even_if_worse=even_if_worse)
             return
-        released = publish_run(run, models, say=say, seed=seed, even_if_worse=even_if_worse, served_at=served_at)
+        released = publish_run(
+            run, models, say=say, seed=seed, even_if_worse=even_if_worse, served_at=served_at, again=again
+        )
     except (SnowmodeError, OSError, ValueError) as error:
         fail(error)
     say(released.sentence)
