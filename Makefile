@@ -3,9 +3,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 BENCH ?=
+IMAGES ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check format test test-fast bench demo wire clean
+.PHONY: help setup check format test test-fast bench demo images wire clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -39,6 +40,9 @@ bench: setup  ## Measure: all, or one with BENCH=classify; rows go to build/benc
 
 demo: setup  ## See it all once: synthetic winters, training, serving, classification, pictures
 	$(BIN)/python -m training.demo build/demo
+
+images:  ## Build the container images with buildah or docker: all, or IMAGES="client sidecar"
+	@$(PYTHON) docker/build_images.py $(IMAGES)
 
 wire: setup  ## Compile serving/protocol/*.proto into wire.desc
 	$(BIN)/python -m serving.protocol.compile

@@ -1,35 +1,49 @@
 # The sidecar: heat maps, statistics, reviews and pages beside a model server. No TensorFlow inside.
 #
 #   docker build -f docker/sidecar.Dockerfile -t snowmode-sidecar .
-#   docker run --read-only -p 8080:8080 -v winter:/var/lib/snowmode -v /srv/radar:/srv/radar:ro \
+#   docker run --read-only --tmpfs /tmp -p 127.0.0.1:8080:8080 -v winter:/var/lib/snowmode -v /srv/radar:/srv/radar:ro \
 #       -e SNOWMODE_SIDECAR_SERVER=gpu:8500 -e SNOWMODE_SIDECAR_TOKENS=... snowmode-sidecar
 #
+# `docker run --entrypoint serving snowmode-sidecar backup ...` keeps the database; `make images` builds all images.
 # In production name the base by digest: --build-arg BASE_IMAGE=docker.io/library/python@sha256:...
-ARG BASE_IMAGE=docker.io/library/python:3.13-slim-bookworm
+# Behind a mirror: --build-arg PIP_INDEX_URL=..., and PIP_CERT=... for an authority of its own.
+ARG BASE_IMAGE=docker.io/library/python:3.13-slim-trixie
+
+FROM ${BASE_IMAGE} AS system
+COPY docker/steps/slim_system.sh /tmp/
+RUN sh /tmp/slim_system.sh
 
 FROM ${BASE_IMAGE} AS build
+ARG PIP_INDEX_URL
+ARG PIP_CERT
+# For `strip`, which stays in this stage: its version changes nothing in the image.
+# hadolint ignore=DL3008
+RUN apt-get update -qq && apt-get install -qq --yes --no-install-recommends binutils \
+ && rm -rf /var/lib/apt/lists/* \
+ && python3 -m venv /opt/snowmode
 WORKDIR /build
-RUN python3 -m venv /opt/snowmode
-# What rarely changes first: a new release of ours then takes no new layer of theirs.
+# What rarely changes first: a new release of ours then needs no new download of theirs.
 COPY pyproject.toml constraints.txt ./
-COPY docker/list_requirements.py docker/
-RUN python3 docker/list_requirements.py sidecar netcdf > requirements.txt \
- && /opt/snowmode/bin/pip install --no-cache-dir --only-binary :all: \
+COPY docker/steps/list_requirements.py docker/steps/
+RUN python3 docker/steps/list_requirements.py sidecar netcdf > requirements.txt \
+ && /opt/snowmode/bin/pip install --no-cache-dir --no-compile --only-binary :all: \
         --constraint constraints.txt --requirement requirements.txt
+COPY docker/steps docker/steps
 COPY README.md LICENSE ./
 COPY radar radar
 COPY serving serving
 COPY client client
 COPY training training
+# The last ones are imported by name when the service starts; Alembic's env.py can be by Alembic only.
 RUN /opt/snowmode/bin/pip wheel --no-cache-dir --no-deps --wheel-dir dist . \
- && /opt/snowmode/bin/pip install --no-cache-dir --no-deps dist/*.whl \
+ && /opt/snowmode/bin/pip install --no-cache-dir --no-compile --no-deps dist/*.whl \
  && /opt/snowmode/bin/pip check \
- && /opt/snowmode/bin/pip uninstall --yes setuptools pip \
- # Compiled now, because nothing can be written later; tests of other packages are not run here.
- && find /opt/snowmode -type d \( -name tests -o -name test \) -prune -exec rm -rf {} + \
- && /opt/snowmode/bin/python -m compileall -q /opt/snowmode/lib
+ && sh docker/steps/slim_packages.sh /opt/snowmode \
+ && /opt/snowmode/bin/python docker/steps/compile_used.py serving.sidecar serving.cli netCDF4 \
+        uvicorn.protocols.http.h11_impl uvicorn.lifespan.on sqlalchemy.dialects.sqlite.pysqlite \
+        sqlalchemy.dialects.postgresql.psycopg -serving.sidecar.store.migrations.env
 
-FROM ${BASE_IMAGE}
+FROM scratch
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="snowmode sidecar" \
@@ -37,12 +51,12 @@ LABEL org.opencontainers.image.title="snowmode sidecar" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
-RUN groupadd --gid 10001 snowmode \
- && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin snowmode \
- && install -d -o 10001 -g 10001 /var/lib/snowmode \
- && install -d /srv/radar
+# The whole of it is meant: on top of the base it would carry along what was deleted.
+# hadolint ignore=DL3067
+COPY --from=system / /
 COPY --from=build /opt/snowmode /opt/snowmode
-ENV PATH=/opt/snowmode/bin:$PATH \
+ENV PATH=/opt/snowmode/bin:/usr/local/bin:/usr/bin:/bin \
+    LANG=C.UTF-8 \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     SNOWMODE_SIDECAR_HOST=0.0.0.0 \
@@ -58,4 +72,5 @@ EXPOSE 8080
 # Whether the process answers, not whether its peers do: restarting it would not bring them back.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=20s \
     CMD ["python", "-c", "import os, urllib.request as r; r.urlopen(f\"http://127.0.0.1:{os.environ['SNOWMODE_SIDECAR_PORT']}/healthz\", timeout=4)"]
+STOPSIGNAL SIGTERM
 ENTRYPOINT ["serving", "sidecar"]
