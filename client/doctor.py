@@ -9,8 +9,16 @@ from pathlib import Path
 from client.doctor_finding import Finding, State, failure, ok, skipped
 from client.doctor_http import check_clock, check_sidecar
 from client.doctor_machine import check_extras, check_folder, check_out, check_python
-from client.doctor_network import Place, check_name, check_ports, check_socket, check_tls, place_of
-from client.doctor_server import check_batch, check_card, check_health, check_versions
+from client.doctor_network import (
+    Place,
+    asks_elsewhere,
+    check_name,
+    check_ports,
+    check_socket,
+    check_tls,
+    places_of,
+)
+from client.doctor_server import check_batch, check_card, check_health, check_same, check_versions
 from client.errors import ConfigError
 from client.settings import find_server, find_tls
 from serving.protocol.connection import Connection, Timeouts
@@ -64,7 +72,7 @@ def examine(request: Request) -> Iterator[Finding]:
         yield failure("server", str(error), "Correct it; `client config` shows what is in force.")
         return
     yield ok("server", f"{address}, from {source}")
-    place = place_of(address)
+    places = places_of(address)
     if address.startswith(PREFIX):
         try:
             with server_at(address, model=request.model) as target:
@@ -72,32 +80,44 @@ def examine(request: Request) -> Iterator[Finding]:
                 yield from _examine_server(target, request.model, None)
         except ServingError as error:
             yield failure("embedded", str(error), "See above.")
-    elif (yield from _reach(address, place, tls)):
-        yield from _examine_server(address, request.model, tls)
     else:
-        yield skipped("server", "health, versions, model and batch: the server cannot be reached")
+        reached = yield from _reach(address, places, tls)
+        if reached is None:
+            yield skipped("server", "health, versions, model and batch: the server cannot be reached")
+        else:
+            yield from _examine_server(address, request.model, tls)
+            if len(reached) > 1:
+                yield check_same(reached, request.model, tls, name=places[0].host if len(places) == 1 else "")
     if request.sidecar is not None:
         yield from check_sidecar(request.sidecar)
-    yield check_clock(_clocks(request, place))
+    yield check_clock(_clocks(request, places))
 
 
-def _reach(address: str, place: Place | None, tls: Tls | None) -> Generator[Finding, None, bool]:
-    """Goes the way to a server; tells at the end whether it leads there."""
-    if place is None:
+def _reach(address: str, places: list[Place], tls: Tls | None) -> Generator[Finding, None, list[Place] | None]:
+    """Goes the way to a server, or to several; gives those it leads to, None if it leads nowhere."""
+    if asks_elsewhere(address):
+        yield skipped("name", f"{address}: gRPC asks a name server that this machine does not ask")
+        return []
+    if not places:
         finding = check_socket(address)
         yield finding
-        return finding.state is not State.FAIL
-    named, addresses = check_name(place)
-    yield named
-    if not addresses:
-        return False
-    opened, reached = check_ports(addresses, place.port)
+        return None if finding.state is State.FAIL else []
+    several = len(places) > 1
+    if not several:
+        named, addresses = check_name(places[0])
+        yield named
+        places, host = [Place(each, places[0].port) for each in addresses], places[0].host
+    if not places:
+        return None
+    opened, reached = check_ports(places, one_machine=not several)
     yield opened
     if not reached:
-        return False
-    spoken = check_tls(place, reached[0], tls)
+        return None
+    findings = [check_tls(each if several else Place(host, each.port), each.host, tls) for each in reached]
+    order = (State.FAIL, State.WARNING, State.OK)
+    spoken = min(findings, key=lambda finding: order.index(finding.state))
     yield spoken
-    return spoken.state is not State.FAIL
+    return None if spoken.state is State.FAIL else reached
 
 
 def _examine_server(target: str, model: str, tls: Tls | None) -> Iterator[Finding]:
@@ -119,9 +139,8 @@ def _examine_server(target: str, model: str, tls: Tls | None) -> Iterator[Findin
             yield check_batch(connection, served.card)
 
 
-def _clocks(request: Request, place: Place | None) -> list[str]:
+def _clocks(request: Request, places: list[Place]) -> list[str]:
     urls = [] if request.sidecar is None else [f"{request.sidecar.rstrip('/')}/healthz"]
-    if place is not None:
-        host = f"[{place.host}]" if ":" in place.host else place.host
-        urls.append(f"http://{host}:{request.rest_port}/v1/models/{request.model}")
+    for place in places[:1]:
+        urls.append(f"http://{Place(place.host, request.rest_port).target}/v1/models/{request.model}")
     return urls

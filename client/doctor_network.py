@@ -20,7 +20,8 @@ _WANTS_CERTIFICATE = (
     "It may want a certificate of the client that its custom_ca vouches for: --tls-cert and --tls-key."
 )
 
-_PLACE = re.compile(r"(?:dns:(?://[^/]*/)?|ipv4:|ipv6:)?(?:\[(?P<v6>[^\]]+)\]|(?P<host>[^:/\[\]]+)):(?P<port>[0-9]+)")
+_KIND = re.compile(r"dns:(?://[^/]*/)?|ipv4:|ipv6:|")
+_PLACE = re.compile(r"(?:\[(?P<v6>[^\]]+)\]|(?P<host>[^:/\[\]]+)):(?P<port>[0-9]+)")
 
 # OpenSSL's X509_V_ERR numbers; their texts differ between releases.
 _EXPIRED, _NOT_YET, _OTHER_NAME, _NO_ISSUER = {10}, {9}, {62, 64}, {2, 18, 19, 20, 21}
@@ -33,11 +34,27 @@ class Place:
     host: str
     port: int
 
+    @property
+    def target(self) -> str:
+        """The gRPC target of this one place."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def places_of(address: str) -> list[Place]:
+    """Takes a gRPC target apart; nothing for one that has no host and port, such as a UNIX socket."""
+    kind = _KIND.match(address)
+    matches = [_PLACE.fullmatch(part) for part in address[kind.end() if kind else 0 :].split(",")]
+    return [Place(match["v6"] or match["host"], int(match["port"])) for match in matches if match is not None]
+
+
+def asks_elsewhere(address: str) -> bool:
+    """Tells whether a target names the name server that is to be asked: ``dns://10.96.0.10/model-server:8500``."""
+    return re.match("dns://[^/]", address) is not None
+
 
 def place_of(address: str) -> Place | None:
-    """Takes a gRPC target apart; None for one that has no host and port, such as a UNIX socket."""
-    match = _PLACE.fullmatch(address)
-    return None if match is None else Place(match["v6"] or match["host"], int(match["port"]))
+    """Gives the first place of a gRPC target, None if it has none."""
+    return next(iter(places_of(address)), None)
 
 
 def check_name(place: Place) -> tuple[Finding, list[str]]:
@@ -80,37 +97,47 @@ def check_name(place: Place) -> tuple[Finding, list[str]]:
 
 
 def check_ports(
-    addresses: Sequence[str], port: int, *, timeout: float = CONNECT_SECONDS
-) -> tuple[Finding, list[str]]:
+    places: Sequence[Place], *, one_machine: bool = True, timeout: float = CONNECT_SECONDS
+) -> tuple[Finding, list[Place]]:
     """Opens a TCP connection to every address.
 
+    Args:
+        places: Addresses and ports.
+        one_machine: Whether addresses of the other kind (IPv4, IPv6) may be those of the same machine.
+        timeout: Seconds a connection may take.
+
     Returns:
-        The finding, and the addresses that answered.
+        The finding, and the places that answered.
     """
     reached, times, refused, silent = [], [], [], []
-    for address in addresses:
+    for place in places:
         began = time.perf_counter()
         try:
-            socket.create_connection((address, port), timeout=timeout).close()
+            socket.create_connection((place.host, place.port), timeout=timeout).close()
         except TimeoutError:
-            silent.append(address)
+            silent.append(place)
         except OSError as error:
-            refused.append(f"{address}: {error.strerror or error}")
+            refused.append((place, error.strerror or str(error)))
         else:
-            reached.append(address)
-            times.append(f"{address} in {1000 * (time.perf_counter() - began):.1f} ms")
-    troubles = [*refused, *(f"{address}: no answer within {timeout:g} s" for address in silent)]
+            reached.append(place)
+            times.append(f"{place.host} in {1000 * (time.perf_counter() - began):.1f} ms")
+    ports = sorted({place.port for place in places})
+    numbers = f"port {ports[0]}" if len(ports) == 1 else f"ports {', '.join(map(str, ports))}"
+    troubles = [f"{place.host}: {reason}" for place, reason in refused]
+    troubles += [f"{place.host}: no answer within {timeout:g} s" for place in silent]
     advice = (
-        f"No answer at all is the way of a firewall or a network policy: is port {port} open from here?"
+        f"No answer at all is the way of a firewall or a network policy: is {numbers} open from here?"
         if silent
-        else f"The machine is there, but nothing listens on port {port}: is the server running, is it its gRPC port?"
+        else f"The machine is there, but nothing listens on {numbers}: is the server running, is it its gRPC port?"
     )
     if not reached:
         return failure("port", "; ".join(troubles), advice), []
-    if troubles and {":" in address for address in reached} == {":" in text.partition(": ")[0] for text in troubles}:
+    away = [place for place, _ in refused] + silent
+    kinds = {":" in place.host for place in reached}
+    if away and not (one_machine and kinds.isdisjoint(":" in place.host for place in away)):
         return warning("port", f"{', '.join(times)}; but {'; '.join(troubles)}", advice), reached
     # localhost has an IPv6 address on machines where servers listen on IPv4 only: no trouble, gRPC takes the other.
-    return ok("port", f"port {port} answers at {', '.join(times)}"), reached
+    return ok("port", f"{numbers} answers at {', '.join(times)}"), reached
 
 
 def check_tls(place: Place, address: str, tls: Tls | None, *, timeout: float = CONNECT_SECONDS) -> Finding:

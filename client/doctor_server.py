@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import numpy as np
 
 from client.doctor_finding import Finding, failure, ok, warning
+from client.doctor_network import Place
 from serving.protocol import contract
 from serving.protocol.connection import Connection, ServedModel
 from serving.protocol.errors import ContractError, RequestRefused, ServerError, ServerUnavailable, ServingError
 from serving.protocol.inventory import AVAILABLE, END, Inventory
 from serving.protocol.pipeline import BATCH_BYTES, MAX_BATCH
 from serving.protocol.tensors import type_name
+from serving.protocol.tls import Tls
 
 _HEALTH_FLAG = "Give it --enable_grpc_healthcheck_service=true, so that probes and load balancers can ask."
 
@@ -56,6 +59,34 @@ def check_versions(inventory: Inventory, model: str) -> Finding:
     if broken:
         return warning("versions", "; ".join([text, *broken]), "Publish that version again, or remove it.")
     return ok("versions", text)
+
+
+def check_same(places: Sequence[Place], model: str, tls: Tls | None, *, name: str = "") -> Finding:
+    """Asks each of several servers which versions it has: a run keeps to one, and calls go to all of them in turn.
+
+    Args:
+        places: Their addresses.
+        model: Name of the model.
+        tls: Certificates.
+        name: Their common name, which their certificates are for; empty: each has its own.
+    """
+    by_versions: dict[str, list[str]] = {}
+    for place in places:
+        try:
+            with Inventory(place.target, tls=tls, timeout=5.0, name=name) as inventory:
+                available = [str(each.version) for each in inventory.versions(model) if each.state == AVAILABLE]
+            text = ", ".join(available) or "no version"
+        except ServerError as error:
+            text = f"no answer ({error.code})"
+        by_versions.setdefault(text, []).append(place.target)
+    if len(by_versions) == 1:
+        return ok("same", f"all {len(places)} servers answer with {next(iter(by_versions))}")
+    return warning(
+        "same",
+        "; ".join(f"{', '.join(targets)}: {text}" for text, targets in by_versions.items()),
+        "During a roll-out that is so for a minute, and costs no frame. Otherwise look at those that differ: do they "
+        "see the models' folder, and its models.config?",
+    )
 
 
 def check_card(inventory: Inventory, connection: Connection) -> tuple[Finding, ServedModel | None]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from client.errors import ConfigError
-from serving.protocol.targets import TargetError, read_target
+from serving.protocol.targets import TargetError, check_tls_target, read_target
 
 if TYPE_CHECKING:
     from serving.protocol.tls import Tls
@@ -95,8 +95,11 @@ def find_tls(authority: Path | None, certificate: Path | None, key: Path | None,
     if address.startswith("embedded:"):
         return None
     try:
-        return read_tls(authority, certificate, key)
-    except TlsError as error:
+        tls = read_tls(authority, certificate, key)
+        if tls is not None:
+            check_tls_target(address)
+        return tls
+    except (TlsError, TargetError) as error:
         raise ConfigError(str(error)) from error
 
 

@@ -45,7 +45,7 @@ _OPTIONS: list[tuple[str, int | str]] = [
 ]
 
 
-def open_channel(target: str, *, tls: Tls | None = None, retry: bool = True) -> Any:
+def open_channel(target: str, *, tls: Tls | None = None, retry: bool = True, name: str = "") -> Any:
     """Opens a channel; nothing is sent before the first call.
 
     Args:
@@ -54,11 +54,14 @@ def open_channel(target: str, *, tls: Tls | None = None, retry: bool = True) -> 
             connected to, and calls go to those in turn that answer.
         tls: Whom to trust, and what to show; None speaks plain text.
         retry: Whether predictions that meet UNAVAILABLE are sent again inside gRPC.
+        name: What the server's certificate is for, if not what the target says.
 
     Returns:
         A `grpc.Channel`.
     """
     options = [*_OPTIONS, ("grpc.enable_retries", int(retry))]
+    if name:
+        options.append(("grpc.ssl_target_name_override", name))
     if tls is None:
         return grpc.insecure_channel(target, options=options)
     return grpc.secure_channel(

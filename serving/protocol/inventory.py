@@ -51,16 +51,17 @@ class Inventory:
         target: See `serving.protocol.channel.open_channel`.
         tls: See there.
         timeout: Seconds each answer may take.
+        name: See there.
 
     Example:
         >>> with Inventory("localhost:8500") as inventory:  # doctest: +SKIP
         ...     inventory.versions("snowmode")
     """
 
-    def __init__(self, target: str, *, tls: Tls | None = None, timeout: float = 10.0) -> None:
+    def __init__(self, target: str, *, tls: Tls | None = None, timeout: float = 10.0, name: str = "") -> None:
         self._target = target
         self._timeout = timeout
-        self._channel = open_channel(target, tls=tls)
+        self._channel = open_channel(target, tls=tls, name=name)
 
     def __enter__(self) -> Self:
         return self

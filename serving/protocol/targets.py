@@ -37,6 +37,19 @@ def read_target(text: str) -> str:
     return text
 
 
+def check_tls_target(target: str) -> None:
+    """Checks that the certificates of a target's servers can be told apart from those of others.
+
+    Raises:
+        TargetError: They are several addresses: gRPC would hold each certificate against the whole list.
+    """
+    if target.startswith(("ipv4:", "ipv6:")) and "," in target:
+        raise TargetError(
+            f"--tls-ca: expected servers by name, dns:///NAME:PORT, received addresses: {target}. Certificates of "
+            "several servers can be checked against one name only"
+        )
+
+
 def _several(text: str) -> str:
     given, addresses = (text[:4], text[5:]) if text.startswith(("ipv4:", "ipv6:")) else ("", text)
     families, found = {given} if given else set(), []

@@ -15,7 +15,7 @@ from radar.seasons import find_zone
 from serving.protocol.connection import DEFAULT_TARGET
 from serving.protocol.contract import MODEL_NAME
 from serving.protocol.embedded import PREFIX
-from serving.protocol.targets import TargetError, read_target
+from serving.protocol.targets import TargetError, check_tls_target, read_target
 from serving.protocol.tls import Tls, TlsError, read_tls
 from serving.sidecar.errors import SettingsError
 
@@ -145,6 +145,9 @@ def read_tls_of(settings: Settings) -> Tls | None:
     if settings.server.startswith(PREFIX):
         return None
     try:
-        return read_tls(settings.tls_ca, settings.tls_cert, settings.tls_key)
-    except TlsError as error:
+        tls = read_tls(settings.tls_ca, settings.tls_cert, settings.tls_key)
+        if tls is not None:
+            check_tls_target(settings.server)
+        return tls
+    except (TlsError, TargetError) as error:
         raise SettingsError(str(error)) from error

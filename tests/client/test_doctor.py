@@ -24,14 +24,15 @@ from client.doctor import Request, examine
 from client.doctor_finding import Finding, State
 from client.doctor_http import check_clock, check_sidecar
 from client.doctor_machine import check_extras, check_folder, check_out, check_python
-from client.doctor_network import Place, check_name, check_ports, check_socket, check_tls, place_of
-from client.doctor_server import check_batch, check_card, check_health, check_versions
+from client.doctor_network import Place, check_name, check_ports, check_socket, check_tls, place_of, places_of
+from client.doctor_server import check_batch, check_card, check_health, check_same, check_versions
 from serving.protocol.connection import Connection, Timeouts
 from serving.protocol.inventory import Inventory
 from serving.protocol.tls import Tls, read_tls
 from tests.client.command import client
 from tests.client.hosting import hosting
 from tests.conftest import write_frames
+from tests.drill.name_server import name_server
 from tests.serving.model_server import certificates
 from tests.serving.stand_in import CARD, Refuse, stand_in
 
@@ -93,6 +94,38 @@ def test_an_embedded_server_is_started_and_examined(models: Path) -> None:
     ] * 4
 
 
+def test_several_servers_are_examined_together_and_one_by_one(server: str, closed_port: int) -> None:
+    findings = list(examine(Request(server=f"{server},{server}")))
+    assert State.FAIL not in {each.state for each in findings}
+    assert next(each for each in findings if each.check == "same").text.startswith("all 2 servers answer with 2026")
+    findings = list(examine(Request(server=f"{server},127.0.0.1:{closed_port}")))
+    port = next(each for each in findings if each.check == "port")
+    assert port.state is State.WARNING
+    assert (
+        f"nothing listens on ports {', '.join(sorted([server.rpartition(':')[2], str(closed_port)], key=int))}"
+        in (port.advice)
+    )
+
+
+def test_servers_on_different_versions_are_told_apart() -> None:
+    with hosting({7: ("AVAILABLE", ""), 8: ("AVAILABLE", "")}) as older, hosting({8: ("AVAILABLE", "")}) as newer:
+        places = [*places_of(older), *places_of(newer)]
+        finding = check_same(places, "snowmode", None)
+        assert finding.state is State.WARNING
+        assert finding.text == f"{older}: 8, 7; {newer}: 8"
+        assert check_same(places[:1] * 2, "snowmode", None).state is State.OK
+        assert "no answer (NOT_FOUND)" in check_same(places, "rain", None).text
+
+
+def test_a_name_that_another_name_server_knows_is_left_to_grpc(server: str) -> None:
+    port = server.rpartition(":")[2]
+    with name_server() as names:
+        names.addresses["model-server.test"] = ["127.0.0.1"]
+        findings = list(examine(Request(server=names.target("model-server.test", int(port)))))
+    states = {each.check: each.state for each in findings}
+    assert (states["name"], states["health"], states["batch"]) == (State.SKIPPED, State.OK, State.OK)
+
+
 # The way there
 
 
@@ -111,6 +144,12 @@ def test_an_embedded_server_is_started_and_examined(models: Path) -> None:
 )
 def test_targets_are_taken_apart(address: str, place: Place | None) -> None:
     assert place_of(address) == place
+    assert place is None or places_of(place.target) == [place]
+
+
+def test_several_addresses_are_taken_apart() -> None:
+    assert places_of("ipv4:10.0.0.1:8500,10.0.0.2:8501") == [Place("10.0.0.1", 8500), Place("10.0.0.2", 8501)]
+    assert places_of("ipv6:[fd00::1]:8500,[fd00::2]:8500") == [Place("fd00::1", 8500), Place("fd00::2", 8500)]
 
 
 def test_a_name_that_does_not_resolve() -> None:
@@ -173,26 +212,26 @@ def black_hole() -> Iterator[int]:
 
 
 def test_an_open_port(listening: int) -> None:
-    finding, reached = check_ports(["127.0.0.1"], listening)
-    assert (finding.state, reached) == (State.OK, ["127.0.0.1"])
+    finding, reached = check_ports([Place("127.0.0.1", listening)])
+    assert (finding.state, reached) == (State.OK, [Place("127.0.0.1", listening)])
 
 
 def test_a_closed_port(closed_port: int) -> None:
-    finding, reached = check_ports(["127.0.0.1"], closed_port)
+    finding, reached = check_ports([Place("127.0.0.1", closed_port)])
     assert (finding.state, reached) == (State.FAIL, [])
     assert "nothing listens" in finding.advice
 
 
 def test_a_black_hole(black_hole: int) -> None:
-    finding, reached = check_ports(["127.0.0.1"], black_hole, timeout=0.2)
+    finding, reached = check_ports([Place("127.0.0.1", black_hole)], timeout=0.2)
     assert (finding.state, reached) == (State.FAIL, [])
     assert "no answer within 0.2 s" in finding.text
     assert "firewall" in finding.advice
 
 
 def test_one_address_of_two_is_dead(listening: int) -> None:
-    finding, reached = check_ports(["127.0.0.1", "127.0.0.9"], listening)
-    assert (finding.state, reached) == (State.WARNING, ["127.0.0.1"])
+    finding, reached = check_ports([Place("127.0.0.1", listening), Place("127.0.0.9", listening)])
+    assert (finding.state, reached) == (State.WARNING, [Place("127.0.0.1", listening)])
     assert "127.0.0.9" in finding.text
 
 

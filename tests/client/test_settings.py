@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from client.errors import ConfigError
-from client.settings import config_file, find_server
+from client.settings import config_file, find_server, find_tls
+from tests.serving.model_server import certificates
 
 
 @pytest.fixture
@@ -51,3 +53,19 @@ def test_an_address_that_is_none_is_refused(config: Path, server: str) -> None:
 )
 def test_addresses_of_every_kind_are_taken(config: Path, server: str) -> None:
     assert find_server(server) == (server, "--server")
+
+
+def test_several_servers_are_taken_by_address_and_refused_where_certificates_cannot_be_checked(
+    config: Path, tmp_path: Path
+) -> None:
+    target, _ = find_server("10.0.0.1:8500,10.0.0.2:8500")
+    assert target == "ipv4:10.0.0.1:8500,10.0.0.2:8500"
+    assert find_tls(None, None, None, target) is None
+    with pytest.raises(ConfigError, match="--server: several servers: expected addresses"):
+        find_server("gpu-1:8500,gpu-2:8500")
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl to make certificates with")
+    certificates.authority(tmp_path)
+    with pytest.raises(ConfigError, match="expected servers by name"):
+        find_tls(tmp_path / "authority.crt", None, None, target)
+    assert find_tls(tmp_path / "authority.crt", None, None, "dns:///gpu:8500") is not None
