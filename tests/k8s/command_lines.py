@@ -76,8 +76,9 @@ def environment_of(objects: Objects, container: Container) -> dict[str, str]:
             reference = given["configMapKeyRef"]
             found[name] = configs.get(reference["name"], {}).get(reference["key"], "")
         elif "fieldRef" in given:
+            # Labels that the Job gives its pods: its name, its uid, the index.
             index = "index" in given["fieldRef"]["fieldPath"]
-            found[name] = "0" if index else "snowmode"
+            found[name] = "0" if index else container.pod.owner["metadata"]["name"]
         else:
             last = name.rsplit("_", 1)[-1]
             found[name] = PLACEHOLDERS.get(last, "placeholder")
@@ -249,6 +250,8 @@ def place_files(files: Files, folder: Path) -> dict[str, str]:
 
 def moved(text: str, placed: Mapping[str, str]) -> str:
     """Puts the placed files in for the mounts."""
-    for path, there in placed.items():
-        text = re.sub(rf"(?<![\w/]){re.escape(path)}(?=/|$|,)", there, text)
-    return text
+    if not placed:
+        return text
+    # At once: what is put in may begin like another mount, as /tmp does.
+    mounts = "|".join(re.escape(path) for path in sorted(placed, key=len, reverse=True))
+    return re.sub(rf"(?<![\w/])({mounts})(?=/|$|,)", lambda match: placed[match[1]], text)
