@@ -89,6 +89,8 @@ class Spool:
     def _send_all(self, state: WatchState) -> None:
         while frames := state.to_send(BATCH, self._refused):
             self._send_or_halve(state, frames)
+            # Not first when all is sent: while frames keep coming that may be never, and it would count as away.
+            self._trouble.end("sidecar", self._text)
 
     def _send_or_halve(self, state: WatchState, frames: Sequence[Recorded]) -> None:
         """Sends records; one that is refused costs itself, and is found by halves."""

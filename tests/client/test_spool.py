@@ -78,6 +78,28 @@ def test_everything_is_sent_as_the_protocol_says(state: WatchState, fake: FakeSi
     assert "time" not in fake.records["w", "ほ", 7]
 
 
+def test_an_outage_is_over_though_there_is_always_more_to_send(
+    state: WatchState, fake: FakeSidecar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "BATCH", 1)
+    behind = iter(range(1000))
+    take = fake.take
+
+    def take_and_add(record: dict[str, object]) -> None:
+        take(record)
+        if not spool.up:
+            with state.another() as other:
+                other.record([frame(f"behind-{next(behind)}")])
+
+    fake.answer = 503
+    state.record([frame("a"), frame("b")])
+    with sending(state, fake) as spool:
+        until(lambda: not spool.up, "the outage is noticed")
+        monkeypatch.setattr(fake, "take", take_and_add)
+        fake.answer = 200
+        until(lambda: spool.up, "it is over")
+
+
 def test_a_backlog_of_several_requests_and_a_correction_in_between(state: WatchState, fake: FakeSidecar) -> None:
     state.record([frame(str(n)) for n in range(2500)])
     with sending(state, fake) as spool:
