@@ -3,10 +3,11 @@
 PYTHON ?= python3
 BIN := .venv/bin
 BENCH ?=
+DRILL ?=
 IMAGES ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check format test test-fast bench demo images wire clean
+.PHONY: help setup check format test test-fast bench demo drill images wire clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -43,6 +44,9 @@ demo: setup  ## See it all once: synthetic winters, training, serving, classific
 
 images:  ## Build the container images with buildah or docker: all, or IMAGES="client sidecar"
 	@$(PYTHON) docker/build_images.py $(IMAGES)
+
+drill: setup  ## Break servers, database, disks and programs under load; count the frames. One with DRILL=kill-one
+	$(BIN)/python -m tests.drill $(addprefix --only ,$(DRILL))
 
 wire: setup  ## Compile serving/protocol/*.proto into wire.desc
 	$(BIN)/python -m serving.protocol.compile
