@@ -8,14 +8,19 @@ import json
 import os
 import re
 import shlex
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from google.protobuf import text_format
+
+from serving.protocol import wire
 from tests.k8s.objects import Container, of_kind
 from tests.k8s.rendering import ROOT, Objects
+from tests.serving.model_server import certificates
 
 PROGRAMS = ("client", "serving", "training")
 MODEL_SERVER = "tensorflow_model_server"
@@ -214,12 +219,26 @@ Files = dict[str, dict[str, str] | str]
 """Mount path to the contents: of a file, or of the files of a folder by name."""
 
 
+@cache
+def tls_of_a_server() -> str:
+    """What the key `ssl.config` of a Secret holds: TensorFlow Serving's SSLConfig."""
+    with tempfile.TemporaryDirectory() as folder:
+        pair = certificates.authority(Path(folder))
+    return str(text_format.MessageToString(wire.SSLConfig(server_key=pair.key, server_cert=pair.certificate)))
+
+
 def mounted_files(objects: Objects, container: Container) -> Files:
-    """Gives the ConfigMaps that a container mounts."""
+    """Gives the ConfigMaps that a container mounts, and in place of Secrets what they would hold."""
     configs = {entry["metadata"]["name"]: entry.get("data", {}) for entry in of_kind(objects, "ConfigMap")}
     found: Files = {}
     for mount in container.spec.get("volumeMounts", []):
-        source = container.pod.volumes.get(mount["name"], {}).get("configMap")
+        volume = container.pod.volumes.get(mount["name"], {})
+        if "secret" in volume:
+            items = volume["secret"].get("items", [])
+            found[mount["mountPath"]] = {
+                item["path"]: tls_of_a_server() if item["key"] == "ssl.config" else "" for item in items
+            }
+        source = volume.get("configMap")
         if source is None:
             continue
         data = configs.get(source["name"], {})

@@ -720,10 +720,30 @@ REFERENCES = [
         "expected dns:///model-server",
     ),
     Mutant(
-        "claims_can_be_shared_by_who_mounts_them",
+        "volumes_can_be_mounted_by_all_who_mount_them",
         "a claim of no size",
         lambda o: find(o, "PersistentVolumeClaim", "models")["spec"].pop("resources"),
-        "PersistentVolumeClaim/models: it requests no storage",
+        "PersistentVolumeClaim/models: expected accessModes and a request of storage",
+    ),
+    Mutant(
+        "volumes_can_be_mounted_by_all_who_mount_them",
+        "models on the node of the server",
+        lambda o: find(o, "PersistentVolumeClaim", "models")["spec"].update(accessModes=["ReadWriteOnce"]),
+        "CronJob/training: models is on one node",
+    ),
+    Mutant(
+        "volumes_can_be_mounted_by_all_who_mount_them",
+        "SQLite, and a new pod before the old one is gone",
+        lambda o: set_in("spec.strategy.rollingUpdate.maxSurge", 1)(find(o, "Deployment", "model-server")),
+        "its next pod cannot have sidecar-data before it is gone",
+        of="base",
+    ),
+    Mutant(
+        "volumes_can_be_mounted_by_all_who_mount_them",
+        "SQLite, and two replicas",
+        lambda o: find(o, "Deployment", "model-server")["spec"].update(replicas=2),
+        "several replicas cannot share sidecar-data",
+        of="base",
     ),
 ]
 
@@ -936,6 +956,26 @@ COMMANDS = [
         "results in the container",
         lambda o: mount(watch(o), "/results").update(mountPath="/result"),
         "expected a path on a volume",
+    ),
+    Mutant(
+        "clients_speak_tls_where_the_server_does",
+        "a server that was encrypted alone",
+        lambda o: words(tfserving(o)).append("--ssl_config_file=/etc/tfserving/ssl.config"),
+        "Deployment/watcher container watcher: expected SNOWMODE_TLS_CA",
+    ),
+    Mutant(
+        "clients_speak_tls_where_the_server_does",
+        "a sidecar that was forgotten",
+        lambda o: set_variable(sidecar(o), "SNOWMODE_SIDECAR_TLS_CA", ""),
+        "Deployment/model-server container sidecar: expected SNOWMODE_TLS_CA",
+        of="base+grpc-tls",
+    ),
+    Mutant(
+        "the_model_server_is_probed_for_its_model",
+        "a gRPC probe of an encrypted port",
+        lambda o: tfserving(o).update(livenessProbe={"grpc": {"port": 8500}, "failureThreshold": 6}),
+        "the kubelet's gRPC knows no TLS",
+        of="base+grpc-tls",
     ),
     Mutant(
         "the_sidecar_takes_no_words_from_strangers",

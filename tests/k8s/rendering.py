@@ -44,12 +44,17 @@ def render(folder: Path) -> Objects:
     return [entry for entry in yaml.safe_load_all(done.stdout) if entry]
 
 
+STANDS_ON = {"keda": ("postgres",)}
+"""What a component says it needs: several sidecars cannot share SQLite."""
+
+
 def render_with(component: str, scratch: Path) -> Objects:
-    """Gives the objects of the base with one component on top."""
+    """Gives the objects of the base with one component, and what that stands on."""
     folder = scratch / component
     folder.mkdir()
     up = os.path.relpath(K8S, folder.resolve())  # kustomize takes no absolute paths
-    lines = {"resources": [f"{up}/base"], "components": [f"{up}/components/{component}"]}
+    names = [*STANDS_ON.get(component, ()), component]
+    lines = {"resources": [f"{up}/base"], "components": [f"{up}/components/{name}" for name in names]}
     (folder / "kustomization.yaml").write_text(
         yaml.safe_dump({"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization", **lines})
     )

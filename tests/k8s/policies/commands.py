@@ -166,6 +166,20 @@ def reads_with(objects: Objects, command: str) -> list[tuple[Container, Read]]:
 
 
 @policy
+def clients_speak_tls_where_the_server_does(objects: Objects) -> list[str]:
+    text = [word for container in containers(objects) for word in container.spec.get("args", [])]
+    encrypted = any(word.startswith("--ssl_config_file=") for word in text)
+    found = []
+    for line, done in our_lines(objects):
+        if done.command in ("watch", "classify", "sidecar") and not done.fault:
+            trusted = done.parameters.get("tls_ca")
+            if encrypted != (trusted is not None):
+                wanted = "SNOWMODE_TLS_CA" if encrypted else "no SNOWMODE_TLS_CA"
+                found.append(f"{line.container.name}: expected {wanted}, as the model server has it")
+    return found
+
+
+@policy
 def the_sidecar_takes_no_words_from_strangers(objects: Objects) -> list[str]:
     """It listens on every address; without a token everybody who reaches it may write."""
     found = []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
 from tests.k8s.objects import NAMESPACE, Pod, containers, of_kind, pods, selects, where
 from tests.k8s.policies import policy
@@ -16,8 +15,8 @@ MADE_BY_THE_OPERATOR = {
     "snowmode": {"token", "database-password"},
     # The certificate of the ingress.
     "snowmode-tls": {"tls.crt", "tls.key"},
-    # That of TensorFlow Serving, which wants it in a file of its own form.
-    "model-server-tls": {"ssl.txt", "ca.crt", "tls.crt", "tls.key"},
+    # That of TensorFlow Serving, which wants it in a file of its own form, and who vouches for it.
+    "model-server-tls": {"ssl.config", "ca.crt"},
 }
 """Secrets that are no part of the manifests, and their keys. docs/kubernetes.md says how to make each."""
 
@@ -112,10 +111,10 @@ def mounted_keys_exist(objects: Objects) -> list[str]:
     return found
 
 
-_HOST = r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?"
+_HOST = r"[a-z](?:[-a-z0-9]*[a-z0-9])?"
 _ADDRESS = re.compile(
     rf"(?:(?P<scheme>[a-z+]+):/{{2,3}}(?:[^@/\s]+@)?)(?P<host>{_HOST}(?:\.{_HOST})*)(?::(?P<port>[0-9]+))?"
-    rf"|(?P<bare>{_HOST}(?:\.{_HOST})*):(?P<bareport>[0-9]{{2,5}})(?![0-9])"
+    rf"|(?<![-\w.])(?P<bare>{_HOST}(?:\.{_HOST})*):(?P<bareport>[0-9]{{2,5}})(?![0-9])"
 )
 DEFAULT_PORTS = {"http": 80, "https": 443, "postgresql": 5432}
 
@@ -184,17 +183,44 @@ def grpc_clients_balance_by_themselves(objects: Objects) -> list[str]:
 
 
 @policy
-def claims_can_be_shared_by_who_mounts_them(objects: Objects) -> list[str]:
-    """ReadWriteOnce binds a volume to one node; several workloads on several nodes need ReadWriteMany."""
+def volumes_can_be_mounted_by_all_who_mount_them(objects: Objects) -> list[str]:
+    """ReadWriteOnce binds a volume to one node: others must go there, and the next pod waits for the last one."""
     found = []
-    for claim in of_kind(objects, "PersistentVolumeClaim"):
-        modes = set(claim["spec"].get("accessModes", []))
-        if not quantity_given(claim):
-            found.append(f"{where(claim)}: it requests no storage")
-        if not modes:
-            found.append(f"{where(claim)}: it has no accessModes")
+    claims = of_kind(objects, "PersistentVolumeClaim")
+    once = set()
+    for claim in claims:
+        modes = claim["spec"].get("accessModes", [])
+        if not modes or not claim["spec"].get("resources", {}).get("requests", {}).get("storage"):
+            found.append(f"{where(claim)}: expected accessModes and a request of storage")
+        if "ReadWriteMany" not in modes:
+            once.add(claim["metadata"]["name"])
+    one_node = len(once) == len(claims)  # a cluster on a laptop
+    for name in sorted(once):
+        users = [pod for pod in pods(objects) if ("PersistentVolumeClaim", name, None, False) in references(pod)]
+        living = [pod for pod in users if not pod.job]
+        for pod in living:
+            strategy = pod.owner["spec"].get("strategy", {})
+            surge = strategy.get("rollingUpdate", {}).get("maxSurge", "25%")
+            if strategy.get("type", "RollingUpdate") == "RollingUpdate" and surge not in (0, "0%"):
+                found.append(f"{pod.name}: its next pod cannot have {name} before it is gone; expected maxSurge: 0")
+            if pod.owner["spec"].get("replicas", 0 if _scaled(objects, pod) else 1) != 1:
+                found.append(f"{pod.name}: several replicas cannot share {name}")
+        if one_node or len(users) == 1:
+            continue
+        for pod in users:
+            if pod not in living[:1] and not any(_goes_to(pod, other) for other in living):
+                found.append(f"{pod.name}: {name} is on one node; expected podAffinity to who has it")
     return found
 
 
-def quantity_given(claim: dict[str, Any]) -> bool:
-    return bool(claim["spec"].get("resources", {}).get("requests", {}).get("storage"))
+def _scaled(objects: Objects, pod: Pod) -> bool:
+    name = pod.owner["metadata"]["name"]
+    return any(entry["spec"]["scaleTargetRef"]["name"] == name for entry in of_kind(objects, "ScaledObject"))
+
+
+def _goes_to(pod: Pod, other: Pod) -> bool:
+    affinity = pod.spec.get("affinity", {}).get("podAffinity", {})
+    return any(
+        term["topologyKey"] == "kubernetes.io/hostname" and selects(term["labelSelector"], other.labels)
+        for term in affinity.get("requiredDuringSchedulingIgnoredDuringExecution", [])
+    )

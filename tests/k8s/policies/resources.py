@@ -129,8 +129,9 @@ def data_that_is_read_is_mounted_read_only(objects: Objects) -> list[str]:
             if not mount.get("readOnly") and volume.keys() & {"configMap", "secret", "image", "projected"}:
                 found.append(f"{container.name}: {mount['mountPath']}: expected readOnly: true")
             reasons = READ_ONLY.get(mount["mountPath"], {})
-            if container.pod.component in reasons and not mount.get("readOnly"):
-                reason = reasons[container.pod.component]
+            owner = container.pod.owner["metadata"]["name"]
+            if owner in reasons and not mount.get("readOnly"):
+                reason = reasons[owner]
                 found.append(f"{container.name}: {mount['mountPath']}: {reason}; expected readOnly: true")
     return found
 

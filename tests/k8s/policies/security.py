@@ -10,7 +10,7 @@ from tests.k8s.rendering import Objects
 
 UID = 10001
 
-# Pod Security Standards, restricted; `image` (OCI image volumes) is younger than most copies of that list.
+# Pod Security Standards, restricted. The admission controller takes `image` since 1.33; most copies of the list lack it.
 VOLUME_TYPES = {
     *("configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "image", "persistentVolumeClaim", "projected"),
     *("secret", "volumeClaimTemplate"),
