@@ -47,6 +47,7 @@ class Part:
     cut: Cut | None = None
     handle: Any = None
     unavailable_since: float = 0.0
+    failures: int = 0
 
 
 @dataclass(slots=True, eq=False)

@@ -46,6 +46,7 @@ REFUSED = "was refused by the server"
 CHUNK = 16  # frames a decode task: long enough to hide the cost of a task, short enough to keep two cores even
 FIRST_BATCHES = (8, 32, 96)  # the first answers come early, then batches grow
 READ_AHEAD = 3  # batches decoded or being decoded beyond the window
+FEWEST_TRIES = 4  # of several servers one may hang, and each try with it takes as long as a call may at the most
 REFUSED_LIMIT = 32  # so many frames refused one by one, and none accepted between, is not the frames' fault
 
 
@@ -255,7 +256,9 @@ class Classifier:
     def _send_later(self, part: Part, to_send: deque[Part], error: ServerError) -> None:
         now = time.monotonic()
         part.unavailable_since = part.unavailable_since or now
-        if now - part.unavailable_since >= self._patience or self._stop.is_set():
+        part.failures += 1
+        slow = error.code == "DEADLINE_EXCEEDED" and part.failures < FEWEST_TRIES
+        if (now - part.unavailable_since >= self._patience and not slow) or self._stop.is_set():
             self._fail(error)
             return
         self.progress.retries += 1

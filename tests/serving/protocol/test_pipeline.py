@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from client.errors import Interrupted
 from radar import frames
 from serving.protocol import pipeline
-from serving.protocol.connection import Connection
+from serving.protocol.connection import Connection, Timeouts
 from serving.protocol.errors import ContractError, ServerError, ServerUnavailable, VersionMissing
 from serving.protocol.pipeline import Classifier, Prediction
+from serving.protocol.targets import read_target
 from tests.conftest import write_frames
 from tests.serving.stand_in import CARD, Refuse, brightness, stand_in
 
@@ -107,6 +108,30 @@ def test_overload_without_end_stops_the_run(season: tuple[Path, list[str]]) -> N
 
     with stand_in(answer) as target, pytest.raises(ServerUnavailable, match="RESOURCE_EXHAUSTED: full"):
         classify(target, *season, patience=0)
+
+
+def test_a_server_that_hangs_among_several_is_passed_over(season: tuple[Path, list[str]]) -> None:
+    folder, names = season
+    hung, calls = threading.Event(), itertools.count()
+
+    def hang(_: np.ndarray) -> np.ndarray:
+        next(calls)
+        hung.wait(60)
+        raise Refuse(grpc.StatusCode.UNAVAILABLE, "woken up")
+
+    short = Timeouts(predict=1.0)
+    with (
+        stand_in() as well,
+        stand_in() as other,
+        stand_in(hang) as ill,
+        Connection(read_target(f"{well},{ill},{other}"), timeouts=short) as connection,
+    ):
+        try:
+            predictions = itertools.chain.from_iterable(Classifier(connection, CARD, patience=0.5).run(folder, names))
+            assert [p.name for p in predictions if not p.error] == names
+        finally:
+            hung.set()
+    assert next(calls), "the one that hangs was never asked: this proves nothing"
 
 
 def test_a_server_that_refuses_everything_is_not_asked_700_times(season: tuple[Path, list[str]]) -> None:
