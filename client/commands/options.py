@@ -17,8 +17,9 @@ Server = Annotated[
     typer.Option(
         envvar="SNOWMODE_SERVER",
         metavar="HOST:PORT",
-        help="Model server; or embedded:MODELS to start one for this run from a folder of published models. "
-        "Otherwise the config file's, otherwise localhost:8500.",
+        help="Model server; of several, which share the calls, a name with all their addresses, dns:///NAME:PORT, or "
+        "the addresses, IP:PORT,IP:PORT; or embedded:MODELS to start one for this run from a folder of published "
+        "models. Otherwise the config file's, otherwise localhost:8500.",
         show_default=False,
     ),
 ]

@@ -38,8 +38,8 @@ def sidecar(
         _option(
             "SERVER",
             "HOST:PORT",
-            "Model server, which draws heat maps; or embedded:MODELS to start one beside it from a folder of "
-            "published models.",
+            "Model server, which draws heat maps; several as dns:///NAME:PORT or IP:PORT,IP:PORT; or embedded:MODELS "
+            "to start one beside it from a folder of published models.",
             PARTS,
             also=["SNOWMODE_SERVER"],
         ),
