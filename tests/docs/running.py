@@ -90,6 +90,10 @@ class Stage:
                 raise BlockError(f"line {block.output.line}: {wrong}\n\nprinted:\n{printed}")
         return printed
 
+    def set(self, **variables: str) -> None:
+        """Sets variables for the blocks to come."""
+        self._environment.update(variables)
+
     def with_own_ports(self, text: str) -> str:
         """Puts the stage's ports in the place of those a page names."""
         return _PORT.sub(lambda found: f"{found[1]}{self.ports[int(found[2])]}", text)

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 
-_NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
+_VARIES = re.compile(r"\d[\d,]*(?:\.\d+)?%?|\b(?:SY|VX|LT|DM|NO)\b")
 # A score that is undefined on few frames is printed as a hyphen.
-_ANY_NUMBER = r"(?:\d[\d,]*(?:\.\d+)?|-)"
+_NUMBER = r"(?:\d[\d,]*(?:\.\d+)?%?|-)"
+_MODE = r"(?:SY|VX|LT|DM|NO)"
 
 
 def difference(shown: str, printed: str) -> str:
     """Tells where the printed text differs from the shown one.
 
-    `...` alone on a line of the shown text stands for any number of lines, within a line for any text. Numbers may
-    be others: they depend on the size of the run and on the machine. So may the width of columns.
+    `...` alone on a line of the shown text stands for any number of lines, within a line for any text. Numbers and
+    modes may be others: they depend on the size of the run and on the machine. So may the width of columns.
 
     Returns:
         The first line that differs, in words; empty if none does.
@@ -57,7 +58,14 @@ def _pattern(line: str) -> str:
     for word in re.split(r"( +)", line.rstrip()):
         if word.startswith(" "):
             parts.append(" +")
-        elif word:
-            pieces = [re.escape(piece) for piece in _NUMBER.sub("\0", word).replace("...", "\1").split("\0")]
-            parts.append(_ANY_NUMBER.join(pieces).replace("\1", ".*"))
-    return "".join(parts)
+            continue
+        end = 0
+        for found in _VARIES.finditer(word):
+            parts += [_literal(word[end : found.start()]), _NUMBER if found[0][0].isdigit() else _MODE]
+            end = found.end()
+        parts.append(_literal(word[end:]))
+    return "".join(parts).replace(" +.*", " *.*")
+
+
+def _literal(text: str) -> str:
+    return re.escape(text).replace(re.escape("..."), ".*")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -72,7 +73,7 @@ def test_links_and_pictures_lead_somewhere(path: Path) -> None:
     page = read(path)
     dead = []
     for link in [*page.links, *(picture.path for picture in page.pictures)]:
-        target, _, anchor = link.partition("#")
+        target, _, anchor = unquote(link).partition("#")
         if "://" in link or link.startswith("mailto:"):
             continue
         file = (path.parent / target).resolve() if target else path
