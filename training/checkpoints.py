@@ -87,6 +87,16 @@ class Checkpoints:
             Progress(**json.loads(str(content["progress"]))), _list(content, "model"), _list(content, "optimizer")
         )
 
+    def progress(self) -> Progress:
+        """Tells how far the run is, without loading its arrays.
+
+        Raises:
+            TrainingError: The last checkpoint is there and cannot be read.
+        """
+        if self._folder is None or not (self._folder / LAST).exists():
+            return Progress()
+        return Progress(**json.loads(str(_read(self._folder / LAST, "progress")["progress"])))
+
     def kept(self, progress: Progress) -> Arrays:
         """Loads the weights of the best epoch.
 
@@ -146,10 +156,10 @@ def _write(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
         np.savez(file, **{"version": np.array(_VERSION), **arrays})  # type: ignore[arg-type]
 
 
-def _read(path: Path) -> dict[str, NDArray[Any]]:
+def _read(path: Path, *names: str) -> dict[str, NDArray[Any]]:
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            content = {name: file[name] for name in file.files}
+            content = {name: file[name] for name in (("version", *names) if names else file.files)}
         if int(content["version"]) != _VERSION:
             raise ValueError(f"it is of version {content['version']}")
     except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:

@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
+from tensorflow.compiler.xla.tsl.protobuf.coordination_config_pb2 import CoordinatedJob
+from tensorflow.python.eager import context
 
-from training.errors import TrainingError
+from training import cluster
+from training.cluster import Cluster
+from training.errors import MachineError, TrainingError
 
 STRATEGIES = ("none", "mirrored", "multiworker")
 DEVICES = ("auto", "cpu", "gpu")
+
+# What TensorFlow says when a peer is gone depends on who notices it, where, and what it was just doing.
+_LOST = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.CancelledError,
+    tf.errors.InternalError,
+    tf.errors.FailedPreconditionError,
+    tf.errors.UnknownError,
+)
+_TELLING = ("aborted by", "unhealthy", "heartbeat", "onnection", "not registered", "incarnation", "imed out")
 
 
 @dataclass(frozen=True)
@@ -62,6 +78,16 @@ class Devices:
         first, second = tf.function(mean)(tf.constant(numbers, tf.float64)).numpy().tolist()
         return first, second
 
+    @contextlib.contextmanager
+    def telling_of_lost_peers(self) -> Iterator[None]:
+        """Tells of a lost peer in words that help; a run of one machine has none to lose."""
+        try:
+            yield
+        except _LOST as error:
+            if self.workers == 1:
+                raise
+            raise lost_peer(self.description, error) from error
+
     def check(self, batch_size: int, frames: int) -> None:
         """Raises TrainingError if a batch cannot be shared out evenly, or there are fewer frames than one batch."""
         if batch_size % self.replicas:
@@ -76,23 +102,33 @@ class Devices:
             )
 
 
-def choose(strategy: str = "none", *, device: str = "auto", cpu_devices: int = 1) -> Devices:
+def choose(
+    strategy: str = "none",
+    *,
+    device: str = "auto",
+    cpu_devices: int = 1,
+    among: Cluster | None = None,
+    wait: float = cluster.WAIT_SECONDS,
+) -> Devices:
     """Chooses devices. To be called before TensorFlow computes anything.
 
     Args:
         strategy: ``none`` (the first GPU, else the CPU), ``mirrored`` (all GPUs of this machine) or ``multiworker``
-            (several machines; `TF_CONFIG` in the environment names them).
+            (several machines).
         device: ``auto``, ``cpu`` or ``gpu``; the last makes a GPU that is not there an error.
         cpu_devices: Without GPUs, as how many devices the CPU counts; to try a strategy with.
+        among: The machines; by default those that `TF_CONFIG` in the environment names.
+        wait: Seconds that TensorFlow may take to bring them together.
 
     Raises:
-        TrainingError: There is no GPU, or `TF_CONFIG` is missing or wrong.
+        TrainingError: There is no GPU, or nobody says which the machines are.
+        MachineError: They do not come together.
     """
     if strategy not in STRATEGIES:
         raise TrainingError(f"--strategy: expected one of {', '.join(STRATEGIES)}, received {strategy!r}")
     if device not in DEVICES:
         raise TrainingError(f"--device: expected one of {', '.join(DEVICES)}, received {device!r}")
-    task = _task() if strategy == "multiworker" else (0, 1)
+    machines = (among or cluster.find()) if strategy == "multiworker" else None
     gpus = _gpus(device)
     if not gpus and cpu_devices > 1:
         cpu = tf.config.list_physical_devices("CPU")[0]
@@ -100,24 +136,45 @@ def choose(strategy: str = "none", *, device: str = "auto", cpu_devices: int = 1
     kind = "GPU" if gpus else "CPU"
     if strategy == "none":
         return Devices(description=f"one {kind}")
-    if strategy == "mirrored":
+    if machines is None:
         names = [logical.name for logical in tf.config.list_logical_devices(kind)]
         # On a CPU there is no NCCL to sum gradients with.
         operations = None if gpus else tf.distribute.ReductionToOneDevice()
         made = tf.distribute.MirroredStrategy(names, cross_device_ops=operations)
         return Devices(made, made.num_replicas_in_sync, description=f"{len(names)} {kind}s, mirrored")
-    worker, workers = task
-    way = tf.distribute.experimental.CommunicationImplementation.AUTO if gpus else None
-    options = tf.distribute.experimental.CommunicationOptions(
-        implementation=way or tf.distribute.experimental.CommunicationImplementation.RING
+    return _together(machines, gpus, wait)
+
+
+def _together(among: Cluster, gpus: list[Any], wait: float) -> Devices:
+    os.environ[cluster.VARIABLE] = among.tf_config()
+    description = f"worker {among.number + 1} of {len(among.hosts)}"
+    jobs = {"chief": among.chiefs, "worker": len(among.hosts) - among.chiefs}
+    # TensorFlow's own would wait an hour for a peer that was there a moment ago.
+    context.context().configure_coordination_service(
+        service_type="standalone",
+        service_leader=f"/job:{'chief' if among.chiefs else 'worker'}/replica:0/task:0",
+        cluster_register_timeout_in_ms=int(wait * 1000),
+        coordinated_jobs=[CoordinatedJob(name=name, num_tasks=count) for name, count in jobs.items() if count],
     )
-    made = tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
-    return Devices(
-        made,
-        made.num_replicas_in_sync,
-        workers,
-        worker,
-        f"worker {worker + 1} of {workers}, {made.num_replicas_in_sync} {kind}s in all",
+    way = tf.distribute.experimental.CommunicationImplementation
+    options = tf.distribute.experimental.CommunicationOptions(implementation=way.AUTO if gpus else way.RING)
+    try:
+        made = tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
+    except _LOST as error:
+        raise lost_peer(description, error) from error
+    count = made.num_replicas_in_sync
+    described = f"{description}, {count} {'GPU' if gpus else 'CPU'}s in all"
+    return Devices(made, count, len(among.hosts), among.number, described)
+
+
+def lost_peer(description: str, error: Exception) -> MachineError:
+    """Says that another worker is gone, and what to do."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or ["nothing"]
+    # What a person can use of it stands somewhere in many lines about the graph.
+    best = next((line for line in lines if any(word in line for word in _TELLING)), lines[-1])
+    return MachineError(
+        f"Lost a peer ({description}); start all workers again with the same --name, they go on after the last "
+        f"finished epoch. TensorFlow says: {best[:300]}"
     )
 
 
@@ -139,24 +196,3 @@ def _gpus(device: str) -> list[Any]:
         # Otherwise the first process takes all memory of the card.
         tf.config.experimental.set_memory_growth(gpu, True)
     return gpus
-
-
-def _task() -> tuple[int, int]:
-    """Reads the number of this worker, and of all, from `TF_CONFIG`."""
-    text = os.environ.get("TF_CONFIG", "")
-    example = (
-        '{"cluster": {"worker": ["host0:2222", "host1:2222"]}, "task": {"type": "worker", "index": 0}} with another '
-        "index on each machine"
-    )
-    try:
-        content = json.loads(text)
-        cluster, task = content["cluster"], content["task"]
-        chiefs = list(cluster.get("chief", []))
-        hosts = [*chiefs, *cluster["worker"]]
-        number = int(task["index"]) + (len(chiefs) if task["type"] == "worker" else 0)
-        if task["type"] not in ("chief", "worker") or not 0 <= number < len(hosts):
-            raise ValueError(f"task {task} is none of the {len(hosts)} workers")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        problem = f"{type(error).__name__}: {error}" if text else "it is not set"
-        raise TrainingError(f"--strategy multiworker: expected TF_CONFIG such as {example}; {problem}") from error
-    return number, len(hosts)

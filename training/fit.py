@@ -17,7 +17,7 @@ from training.architectures import Network
 from training.checkpoints import Arrays, Checkpoint, Checkpoints, Progress
 from training.devices import Devices
 from training.epochs import EpochEnd, Records, Watch, assign, cross_entropy, truncate
-from training.errors import MachineError, TrainingError
+from training.errors import TrainingError
 from training.pipeline import Share
 from training.recipe import Recipe
 from training.schedule import Stage
@@ -80,7 +80,7 @@ def fit(
     Raises:
         DivergedError: The loss is no number any more.
         Interrupted: `stopping` said so; the last checkpoint holds.
-        MachineError: A checkpoint cannot be written.
+        MachineError: A checkpoint cannot be written, or another worker is gone.
         TrainingError: A checkpoint cannot be read, or is of another network; or batches cannot be shared out.
     """
     used = devices or Devices()
@@ -188,17 +188,12 @@ def _restore(network: Network, state: Checkpoint, *, with_optimizer: bool) -> No
 def _telling_what_to_do(devices: Devices) -> Iterator[None]:
     """Tells of a lost peer or too little memory in words that help."""
     try:
-        yield
+        with devices.telling_of_lost_peers():
+            yield
     except tf.errors.ResourceExhaustedError as error:
         raise TrainingError(
             "The device has too little memory for a step; lower fit.batch_size or the size of the input. TensorFlow "
             f"says: {_first_line(error)}"
-        ) from error
-    except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.DeadlineExceededError) as error:
-        raise MachineError(
-            f"Lost a peer ({devices.description}); start all workers again with the same --name, they go on after "
-            "the "
-            f"last finished epoch. TensorFlow says: {_first_line(error)}"
         ) from error
 
 

@@ -15,6 +15,8 @@ from types import FrameType
 
 from training.errors import Interrupted
 
+_NUMBERS = (signal.SIGTERM, signal.SIGINT)
+
 
 class Interruption:
     """Whether a run was told to stop."""
@@ -38,6 +40,12 @@ class Interruption:
         if self._told:
             raise Interrupted("Told to stop; the same command with the same --name goes on where this one was")
 
+    def listen_again(self) -> None:
+        """Takes the signals back from a library that has claimed them meanwhile, as TensorFlow does with SIGTERM."""
+        if threading.current_thread() is threading.main_thread():
+            for number in _NUMBERS:
+                signal.signal(number, self._answer)
+
     def _answer(self, number: int, _: FrameType | None) -> None:
         again, self._told = self._told, True
         # Whoever presses Ctrl-C twice means it.
@@ -52,10 +60,9 @@ def listening() -> Iterator[Interruption]:
     if threading.current_thread() is not threading.main_thread():
         yield interruption
         return
-    numbers = (signal.SIGTERM, signal.SIGINT)
-    before = [signal.signal(number, interruption._answer) for number in numbers]
+    before = [signal.signal(number, interruption._answer) for number in _NUMBERS]
     try:
         yield interruption
     finally:
-        for number, handler in zip(numbers, before, strict=True):
+        for number, handler in zip(_NUMBERS, before, strict=True):
             signal.signal(number, handler)

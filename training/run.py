@@ -113,7 +113,7 @@ def run(
         width=recipe.input.width,
         modes=len(modes),
     )
-    with used.scope():
+    with used.telling_of_lost_peers(), used.scope():
         network = build(transfer=recipe.transfer)
     say(f"{recipe.architecture}: {network.model.count_params():,} weights, on {used.description}")
     say(f"Records in {folder}")

@@ -13,6 +13,7 @@ from typing import Any
 
 from radar import durable
 from radar.seasons import format_utc
+from training.checkpoints import Checkpoints
 from training.errors import TrainingError
 from training.manifest import MANIFEST_FILE
 from training.recipe import Recipe, as_toml
@@ -40,6 +41,16 @@ def folder_for(runs: Path, name: str, recipe: Recipe, now: datetime) -> Path:
 def is_finished(folder: Path) -> bool:
     """Tells whether the run of a folder came to its end and was published."""
     return (folder / PUBLISHED_FILE).is_file()
+
+
+def is_trained(folder: Path, epochs: int) -> bool:
+    """Tells whether a run has learned all it was to; scores, export and publishing are the work of one machine.
+
+    Raises:
+        TrainingError: Its checkpoint cannot be read.
+    """
+    progress = Checkpoints(folder / CHECKPOINTS).progress()
+    return progress.stopped or progress.epoch >= epochs
 
 
 def begin(folder: Path, recipe: Recipe, *, seed: int, manifest: str, now: datetime) -> tuple[datetime, bool]:

@@ -10,6 +10,7 @@ import typer
 from training.commands.options import fail, quiet_tensorflow, say
 
 if TYPE_CHECKING:
+    from training.cluster import Cluster
     from training.recipe import Recipe
 
 DATA, MACHINE, RELEASE = "Data and records", "Machine", "Release"
@@ -59,10 +60,40 @@ def run(
         str,
         typer.Option(
             metavar="none|mirrored|multiworker",
-            help="One device; all GPUs of this machine; or several machines, which TF_CONFIG names.",
+            help="One device; all GPUs of this machine; or several machines, which --workers or TF_CONFIG names.",
             rich_help_panel=MACHINE,
         ),
     ] = "none",
+    workers: Annotated[
+        str,
+        typer.Option(
+            envvar="SNOWMODE_WORKERS",
+            metavar="HOST:PORT,...",
+            help="The machines, the same on each of them: a:2222,b:2222 or host{0..3}:2222. The first publishes.",
+            show_default="those of TF_CONFIG",
+            rich_help_panel=MACHINE,
+        ),
+    ] = "",
+    worker: Annotated[
+        int | None,
+        typer.Option(
+            envvar=["SNOWMODE_WORKER", "JOB_COMPLETION_INDEX"],
+            metavar="N",
+            help="Which of --workers this one is, from 0.",
+            show_default=False,
+            rich_help_panel=MACHINE,
+        ),
+    ] = None,
+    wait_for_workers: Annotated[
+        float,
+        typer.Option(
+            envvar="SNOWMODE_WAIT_FOR_WORKERS",
+            min=1,
+            metavar="SECONDS",
+            help="So long the others may take to appear.",
+            rich_help_panel=MACHINE,
+        ),
+    ] = 600.0,
     device: Annotated[
         str,
         typer.Option(
@@ -130,12 +161,26 @@ def run(
             _show(chosen, frames, seed)
             return
         quiet_tensorflow()
-        say("Loading TensorFlow and frames")
-        from training.devices import choose
         from training.interruption import listening
-        from training.run import run as train
 
         with listening() as interruption, Display.of("steps") as display:
+            among = _machines(strategy, workers, worker, wait_for_workers, name, runs, chosen.fit.epochs)
+            if among is None:
+                say("This run has learned all it was to; what is left is the work of the first worker")
+                return
+            say("Loading TensorFlow and frames")
+            from training.devices import choose
+            from training.run import run as train
+
+            alone = len(among.hosts) == 0
+            devices = choose(
+                "none" if alone and strategy == "multiworker" else strategy,
+                device=device,
+                cpu_devices=cpu_devices,
+                among=None if alone else among,
+                wait=wait_for_workers,
+            )
+            interruption.listen_again()
             result = train(
                 chosen,
                 frames,
@@ -147,7 +192,7 @@ def run(
                 tick=display.step,
                 loaded=display.advance,
                 name=name,
-                devices=choose(strategy, device=device, cpu_devices=cpu_devices),
+                devices=devices,
                 interruption=interruption,
                 foreign=foreign or (),
                 even_if_worse=even_if_worse,
@@ -161,6 +206,33 @@ def run(
         say(f"  Note: {caveat}")
     say(f"Published: {result.published}" if result.published else result.outcome)
     say(f"Report:    {result.folder / 'report.html'}")
+
+
+def _machines(
+    strategy: str, workers: str, worker: int | None, wait: float, name: str, runs: Path, epochs: int
+) -> Cluster | None:
+    """Waits until the machines that train together are there.
+
+    Returns:
+        The machines, none of them if this one works alone; None if nothing is left to do for this one.
+    """
+    from training import run_folder
+    from training.cluster import Cluster, find, meet
+    from training.errors import TrainingError
+
+    if strategy != "multiworker":
+        if workers:
+            raise TrainingError(f"--workers: expected --strategy multiworker beside it, received {strategy!r}")
+        return Cluster((), 0)
+    among = find(workers, worker)
+    if not name:
+        raise TrainingError("--strategy multiworker: expected --name, the same for all workers; received none")
+    folder = runs / name
+    # Started again after a failure at the very end, the first must not wait for those that have ended well.
+    if run_folder.is_finished(folder) or run_folder.is_trained(folder, epochs):
+        return None if among.number else Cluster((), 0)
+    meet(among, limit=wait, say=say)
+    return among
 
 
 def _show(recipe: Recipe, frames: list[Path], seed: int) -> None:
