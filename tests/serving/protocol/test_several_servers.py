@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,10 +21,12 @@ from serving.protocol.channel import open_channel
 from serving.protocol.connection import Connection
 from serving.protocol.pipeline import Classifier
 from serving.protocol.targets import read_target
+from serving.protocol.tls import Tls, read_tls
 from tests.client.hosting import hosting
 from tests.client.watching import until
 from tests.conftest import write_frames
 from tests.drill.name_server import NameServer, name_server
+from tests.serving.model_server import certificates
 
 NAME = "model-server.test"
 
@@ -33,6 +36,7 @@ class Servers:
 
     def __init__(self) -> None:
         self.port = 0
+        self.credentials: grpc.ServerCredentials | None = None
         self._running: dict[str, grpc.Server] = {}
 
     def start(self, host: str, *, age_ms: int = 3_600_000) -> None:
@@ -41,7 +45,11 @@ class Servers:
         handler = grpc.unary_unary_rpc_method_handler(lambda *_: host.encode())
         service = wire.PREDICT.rpartition("/")[0].strip("/")
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {"Predict": handler}),))
-        self.port = server.add_insecure_port(f"{host}:{self.port}")
+        address = f"{host}:{self.port}"
+        if self.credentials is None:
+            self.port = server.add_insecure_port(address)
+        else:
+            self.port = server.add_secure_port(address, self.credentials)
         server.start()
         self._running[host] = server
 
@@ -69,9 +77,9 @@ def names() -> Iterator[NameServer]:
 
 
 @contextlib.contextmanager
-def asking(target: str) -> Iterator[Callable[[], str]]:
+def asking(target: str, tls: Tls | None = None) -> Iterator[Callable[[], str]]:
     """Gives a function that makes one call and tells who answered."""
-    with open_channel(target) as channel:
+    with open_channel(target, tls=tls) as channel:
         call = channel.unary_unary(wire.PREDICT)
         yield lambda: call(b"", timeout=20).decode()
 
@@ -97,6 +105,33 @@ def test_every_address_of_a_name_gets_calls(servers: Servers, names: NameServer)
         until(lambda: {ask(), ask()} == {"127.0.0.2", "127.0.0.3"}, "both are connected to")
         counted = Counter(ask() for _ in range(20))
     assert counted == {"127.0.0.2": 10, "127.0.0.3": 10}
+
+
+def test_certificates_of_several_servers_are_checked_against_their_common_name(
+    servers: Servers, names: NameServer, tmp_path: Path
+) -> None:
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl to make certificates with")
+    certificates.authority(tmp_path)
+    certificates.signed_by(tmp_path, "authority", "server")
+    (tmp_path / "names.ext").write_text(f"subjectAltName=DNS:{NAME}")
+    certificates.openssl(
+        *(tmp_path, "x509", "-req", "-in", "server.csr", "-CA", "authority.crt", "-CAkey", "authority.key"),
+        *("-CAcreateserial", "-days", "2", "-extfile", "names.ext", "-out", "server.crt"),
+    )
+    pair = (tmp_path / "server.key").read_bytes(), (tmp_path / "server.crt").read_bytes()
+    servers.credentials = grpc.ssl_server_credentials([pair])
+    servers.start("127.0.0.2")
+    servers.start("127.0.0.3")
+    names.addresses |= {NAME: ["127.0.0.2", "127.0.0.3"], "another.test": ["127.0.0.2"]}
+    tls = read_tls(tmp_path / "authority.crt")
+    with asking(names.target(NAME, servers.port), tls) as ask:
+        until(lambda: {ask(), ask()} == {"127.0.0.2", "127.0.0.3"}, "both are connected to")
+    with (
+        asking(names.target("another.test", servers.port), tls) as ask,
+        pytest.raises(grpc.RpcError, match="Hostname Verification"),
+    ):
+        ask()
 
 
 @pytest.mark.slow
