@@ -37,7 +37,7 @@ class Fires:
 
 @dataclass(frozen=True)
 class Case:
-    """What happens, and what is expected at which minute; samples come every minute."""
+    """What happens, and what is expected at which minute; samples come every minute, see also `STEP`."""
 
     name: str
     alert: str
@@ -68,6 +68,9 @@ def psi(psi: str, chance: str, age: str) -> dict[str, str]:
         f'snowmode_sidecar_newest_frame_age_seconds{{{SIDECAR},season="hse"}}': age,
     }
 
+
+STEP = {"SnowmodeModeMixDrift": 10, "SnowmodeBackupMissed": 10}
+"""Minutes between two samples where little happens for hours."""
 
 CASES = [
     Case(
@@ -206,7 +209,7 @@ CASES = [
     Case(
         "the modes have moved",
         "SnowmodeModeMixDrift",
-        psi("0.8x900 0.1x100", "0.3x1000", "300x1000"),
+        psi("0.8x90 0.1x10", "0.3x100", "300x100"),
         {
             300: [],
             500: [
@@ -221,9 +224,9 @@ CASES = [
             950: [],
         },
     ),
-    Case("within what weather does", "SnowmodeModeMixDrift", psi("0.8x500", "0.9x500", "300x500"), {450: []}),
-    Case("little, though sure", "SnowmodeModeMixDrift", psi("0.2x500", "0.1x500", "300x500"), {450: []}),
-    Case("a winter that is over", "SnowmodeModeMixDrift", psi("0.8x500", "0.3x500", "900000x500"), {450: []}),
+    Case("within what weather does", "SnowmodeModeMixDrift", psi("0.8x50", "0.9x50", "300x50"), {450: []}),
+    Case("little, though sure", "SnowmodeModeMixDrift", psi("0.2x50", "0.1x50", "300x50"), {450: []}),
+    Case("a winter that is over", "SnowmodeModeMixDrift", psi("0.8x50", "0.3x50", "900000x50"), {450: []}),
     Case(
         "a process that is gone and comes again",
         "SnowmodePartDown",
@@ -358,8 +361,8 @@ CASES = [
         "a night without a backup",
         "SnowmodeBackupMissed",
         {
-            f"kube_cronjob_status_last_successful_time{{{BACKUP}}}": "0x1620 97200x99",
-            f"kube_cronjob_created{{{BACKUP}}}": "-999999x1700",
+            f"kube_cronjob_status_last_successful_time{{{BACKUP}}}": "0x162 97200x10",
+            f"kube_cronjob_created{{{BACKUP}}}": "-999999x170",
         },
         {
             1500: [],
@@ -375,7 +378,7 @@ CASES = [
     Case(
         "never one at all",
         "SnowmodeBackupMissed",
-        {f"kube_cronjob_created{{{BACKUP}}}": "0x1700"},
+        {f"kube_cronjob_created{{{BACKUP}}}": "0x170"},
         {
             600: [],
             1600: [
@@ -391,19 +394,26 @@ CASES = [
 
 def write(folder: Path, cases: list[Case]) -> str:
     """Writes a file of tests. Of the annotations only those that say something of the case are compared."""
+    step = f"{STEP.get(cases[0].alert, 1)}m"
     rules = yaml.safe_load(RULES.read_text())
-    for rule in rules["groups"][0]["rules"]:
+    (group,) = rules["groups"]
+    group["rules"] = [rule for rule in group["rules"] if rule["alert"] == cases[0].alert]
+    for rule in group["rules"]:
         rule["annotations"] = {k: v for k, v in rule["annotations"].items() if k == "summary" or "{{" in v}
     (folder / "rules.yaml").write_text(yaml.safe_dump(rules))
-    tests = {"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": [as_test(case) for case in cases]}
+    tests = {
+        "rule_files": ["rules.yaml"],
+        "evaluation_interval": step,
+        "tests": [as_test(case, step) for case in cases],
+    }
     (folder / "tests.yaml").write_text(yaml.safe_dump(tests, allow_unicode=True))
     return "tests.yaml"
 
 
-def as_test(case: Case) -> dict[str, Any]:
+def as_test(case: Case, step: str) -> dict[str, Any]:
     """Writes a case as promtool wants it."""
     return {
-        "interval": "1m",
+        "interval": step,
         "input_series": [{"series": name, "values": value} for name, value in case.series.items()],
         "alert_rule_test": [
             {"eval_time": f"{minute}m", "alertname": case.alert, "exp_alerts": [as_alert(one) for one in fires]}
