@@ -125,7 +125,7 @@ def system(folder: Path, models: Path, *, interval: float = 1.0) -> Iterator[Pro
         tls = {"SNOWMODE_TLS_CA": str(authority)}
         sidecar = Sidecar(folder, f"--archive={archive}", "--requests-per-minute=0", server=server, env=tls)
         stack.callback(sidecar.stop)
-        _record_two_winters(sidecar)
+        record_two_winters(sidecar)
         words = [
             *(sys.executable, "-m", "client", "watch", incoming, "--server", server, "--tls-ca", authority),
             *("--out", folder / "results", "--pattern", "%Y%m%d%H%M.png", "--cadence", 1, "--give-up", 2),
@@ -203,7 +203,7 @@ def _meanwhile(work: Callable[[threading.Event], None]) -> Iterator[None]:
         thread.join()
 
 
-def _record_two_winters(sidecar: Sidecar) -> None:
+def record_two_winters(sidecar: Sidecar) -> None:
     """The winter that goes on, in which other modes have come up, and the one before."""
     now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     for season, seed, start, days in (
