@@ -25,6 +25,9 @@ Picture = NDArray[np.uint8]
 MAX_PIXELS = 50_000_000
 """Largest picture that is decoded, in pixels; the national 1 km composite has 8.6 million."""
 
+MAX_BYTES = 256 << 20
+"""Largest file that is read. A frame has some 100 kB; a huge one would fill the memory before it is known as none."""
+
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _GREY, _RGB, _PALETTE = 0, 2, 3
 
@@ -94,12 +97,16 @@ def read(path: str | os.PathLike[str]) -> bytes:
         Its bytes, of one version of the file.
 
     Raises:
-        FrameError: The file cannot be read, or changed each of the three times it was read.
+        FrameError: The file cannot be read, is too large for a frame, or changed each of the three times it was read.
     """
     try:
         for _ in range(3):
             with Path(path).open("rb", buffering=0) as file:
                 before = os.fstat(file.fileno())
+                if before.st_size > MAX_BYTES:
+                    raise FrameError(
+                        f"has {before.st_size / 1e6:,.0f} MB; at most {MAX_BYTES / 1e6:,.0f} MB are read as a frame"
+                    )
                 data = file.read()
                 after = os.fstat(file.fileno())
             unchanged = before.st_mtime_ns == after.st_mtime_ns

@@ -112,3 +112,14 @@ def test_a_file_replaced_by_another_is_read_whole(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "fstat", fstat)
     assert frames.read(file) == WHOLE
     assert frames.read(file) == b"another picture"
+
+
+def test_a_file_too_large_for_a_frame_is_not_read(tmp_path, monkeypatch):
+    file = tmp_path / "huge.png"
+    with file.open("wb") as stream:
+        stream.truncate(frames.MAX_BYTES + 1)
+    with pytest.raises(FrameError, match=r"^has 268 MB; at most 268 MB are read as a frame$"):
+        frames.read(file)
+    monkeypatch.setattr(frames, "MAX_BYTES", len(WHOLE))
+    file.write_bytes(WHOLE)
+    assert frames.read(file) == WHOLE

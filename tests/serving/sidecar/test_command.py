@@ -64,6 +64,7 @@ def test_help_teaches_and_every_option_has_its_variable(serving):
         (["--token-file=absent"], "--token-file absent: cannot be read"),
         (["--archive=absent"], "--archive: expected a folder with a folder a season, received 'absent'"),
         (["--server=nowhere"], "--server: expected HOST:PORT or embedded:FOLDER, received 'nowhere'"),
+        (["--server=gpu-1:8500,gpu-2:8500"], "--server: several servers: expected addresses such as 10.0.0.1:8500"),
         (["--window=here"], "--window: "),
         (["--zone=Tokio"], "--zone: Time zone: expected UTC, JST or a name such as Asia/Tokyo"),
         (["--database=winter.sqlite"], "--database: expected sqlite:///FILE or postgresql://"),
@@ -183,6 +184,30 @@ def test_it_says_who_may_write_when_everybody_may(start_sidecar, tmp_path):
     (tmp_path / "b").mkdir()
     sidecar = start_sidecar("--host=0.0.0.0", "--read-only", folder=tmp_path / "b")
     assert not any("may write" in line["message"] for line in sidecar.lines())
+
+
+def test_no_secret_is_logged_or_answered(start_sidecar, tmp_path):
+    password, token, guess = "not-the-password", "a-token-of-some-length", "a-guess-of-some-length"
+    sidecar = start_sidecar(
+        f"--database=postgresql://winter:{password}@127.0.0.1:1/winter",
+        "--log-level=debug",
+        env={"SNOWMODE_SIDECAR_TOKENS": token},
+    )
+    answers = [
+        sidecar.ask("/readyz"),
+        sidecar.ask("/v1/seasons"),
+        sidecar.ask("/metrics"),
+        sidecar.ask("/v1/predictions", body=b"", Authorization=f"Bearer {guess}"),
+        sidecar.ask("/v1/predictions", body=b"", Authorization=f"Bearer {token}"),
+        sidecar.ask("/sign-in", body=f"token={guess}".encode(), Content_Type="application/x-www-form-urlencoded"),
+    ]
+    assert [answer.status for answer in answers[:2]] == [503, 503]
+    sidecar.stop()
+    told = sidecar.log.read_text()
+    assert "127.0.0.1" in told
+    for secret in (password, token, guess):
+        assert secret not in told
+        assert not [answer for answer in answers if secret in answer.text]
 
 
 def test_addresses_are_those_a_trusted_proxy_names(start_sidecar, tmp_path):
