@@ -71,7 +71,8 @@ def learning_curve_figure(metrics_file: Path, *, title: str, last_kept: bool = F
         # Outside: every place inside may be that of a line.
         figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower left", frameon=False, ncols=3)
         kept = f"of the last epoch, {epochs[-1]}" if last_kept else f"of epoch {best['epoch']}"
-        figure.axes[1].set_title(
+        # Over the left one, with both to run across: beside a long text there is no room.
+        figure.axes[0].set_title(
             f"epoch {best['epoch']}: loss {best['val_loss']:.3f}, accuracy {best['val_accuracy']:.3f}; "
             f"kept: weights {kept}",
             loc="left",

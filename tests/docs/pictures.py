@@ -80,16 +80,20 @@ def _photograph(address: str) -> bytes:
 
 
 def _small(data: bytes) -> bytes:
-    """Makes a picture fit for a document: 256 colours, and no larger in either way than a page shows."""
+    """Makes a picture fit for a document: no wider than a page shows, and with fewer colours if it must be.
+
+    Of the ways to choose colours this one keeps rare ones; others turn the few strongest echoes into another class.
+    """
     picture = Image.open(io.BytesIO(data)).convert("RGB")
     width = min(picture.width, 1200)
     while True:
         size = (width, round(picture.height * width / picture.width))
         small = picture.resize(size, Image.Resampling.LANCZOS) if size != picture.size else picture
-        out = io.BytesIO()
-        small.quantize(256, dither=Image.Dither.NONE).save(out, "png", optimize=True)
-        if out.tell() <= LARGEST:
-            return out.getvalue()
+        for one in (small, small.quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)):
+            out = io.BytesIO()
+            one.save(out, "png", optimize=True)
+            if out.tell() <= LARGEST:
+                return out.getvalue()
         width = int(width * 0.9)
 
 

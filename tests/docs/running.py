@@ -85,7 +85,7 @@ class Stage:
             return ""
         printed = self._run(text, block)
         if block.output:
-            wrong = difference(block.output.text, printed)
+            wrong = difference(block.output.text, printed, other_modes=self.smaller)
             if wrong:
                 raise BlockError(f"line {block.output.line}: {wrong}\n\nprinted:\n{printed}")
         return printed

@@ -133,6 +133,12 @@ def test_what_may_not_differ(shown: str, printed: str) -> None:
     assert difference(shown, printed)
 
 
+def test_the_mode_of_a_row_may_differ_after_a_smaller_training_only() -> None:
+    assert difference("LT 12\n", "SY 3\n") == ""
+    assert difference("LT 12\n", "SY 3\n", other_modes=False)
+    assert renewed("...\nNO 1\n...\n", "LT 2\nNO 3\nSY 4\n") == "...\nNO 3\n...\n"
+
+
 def test_numbers_are_renewed_and_the_rest_stays_left_out() -> None:
     shown = "frames  1\n...\nversion ...\nend 0.5\n"
     assert renewed(shown, "frames   24\nx\ny\nversion 7\nend 0.75\n") == "frames   24\n...\nversion ...\nend 0.75\n"
