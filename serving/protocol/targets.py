@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Final
-
-EXPECTED: Final = "HOST:PORT or embedded:FOLDER, or for several servers IP:PORT,IP:PORT or dns:///NAME:PORT"
 
 _ONE = re.compile(r"embedded:.+|(unix|unix-abstract|dns):.+|[^/:,]+:[0-9]+|\[[0-9A-Fa-f:.]+\]:[0-9]+")
 _OTHER_KINDS = ("embedded:", "unix:", "unix-abstract:", "dns:")
@@ -33,7 +30,10 @@ def read_target(text: str) -> str:
     if text.startswith(("ipv4:", "ipv6:")) or ("," in text and not text.startswith(_OTHER_KINDS)):
         return _several(text)
     if not _ONE.fullmatch(text):
-        raise TargetError(f"expected {EXPECTED}, received {text!r}")
+        raise TargetError(
+            f"expected HOST:PORT or embedded:FOLDER, received {text!r}; of several servers the addresses, "
+            "IP:PORT,IP:PORT, or dns:///NAME:PORT"
+        )
     return text
 
 
