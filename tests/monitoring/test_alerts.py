@@ -353,9 +353,15 @@ CASES = [
         "SnowmodeCertificateExpiring",
         {
             f'{CERTIFICATE}{{namespace="snowmode",name="snowmode-tls"}}': "-60x90",
+            f'{CERTIFICATE}{{namespace="cert-manager",exported_namespace="snowmode",name="other-tls"}}': "60x90",
             f'{CERTIFICATE}{{namespace="other",name="x"}}': "0x90",
         },
-        {80: [Fires("The certificate of snowmode-tls ends in -1h 21m 0s", {"name": "snowmode-tls"})]},
+        {
+            80: [
+                Fires("The certificate of snowmode-tls ends in -1h 21m 0s", {"name": "snowmode-tls"}),
+                Fires("The certificate of other-tls ends in -1h 19m 0s", {"name": "other-tls"}),
+            ]
+        },
     ),
     Case(
         "a night without a backup",
