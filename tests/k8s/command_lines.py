@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import io
 import json
 import os
 import re
@@ -156,7 +157,7 @@ def read(program: str, words: Sequence[str], environment: Mapping[str, str]) -> 
 
     application = importlib.import_module(f"{program}.cli").app
     command = typer.main.get_command(application)
-    with variables(environment):
+    with variables(environment), contextlib.redirect_stdout(io.StringIO()):
         try:
             context = command.make_context(program, list(words))
             with context:
@@ -172,7 +173,8 @@ def read(program: str, words: Sequence[str], environment: Mapping[str, str]) -> 
             speak = getattr(error, "format_message", None)
             if speak is None:
                 raise
-            return Read(fault=speak())
+            # Without a command it says nothing against it, and shows its help.
+            return Read(fault=speak() or "it would show its help and end")
 
 
 @contextlib.contextmanager
@@ -274,3 +276,9 @@ def moved(text: str, placed: Mapping[str, str]) -> str:
     # At once: what is put in may begin like another mount, as /tmp does.
     mounts = "|".join(re.escape(path) for path in sorted(placed, key=len, reverse=True))
     return re.sub(rf"(?<![\w/])({mounts})(?=/|$|,)", lambda match: placed[match[1]], text)
+
+
+def workers_named(text: str) -> int:
+    """How many hosts there are in HOST:PORT,HOST:PORT or HOST-{0..N}:PORT."""
+    match = re.search(r"\{([0-9]+)\.\.([0-9]+)\}", text)
+    return int(match[2]) - int(match[1]) + 1 if match else len([part for part in text.split(",") if part])

@@ -11,6 +11,7 @@ import pytest
 from tests.k8s import policies
 from tests.k8s.conftest import NAMES, Rendered
 from tests.k8s.mutants import MUTANTS, Mutant
+from tests.k8s.objects import where
 from tests.k8s.policies import POLICIES
 
 for module in pkgutil.iter_modules(policies.__path__):
@@ -37,3 +38,11 @@ def test_the_rule_reports(mutant: Mutant, rendered: Rendered) -> None:
 @pytest.mark.parametrize("rule", sorted(POLICIES))
 def test_every_rule_has_something_that_breaks_it(rule: str) -> None:
     assert rule in {mutant.rule for mutant in MUTANTS}
+
+
+def test_nothing_can_be_left_out_unnoticed(rendered: Rendered) -> None:
+    """Every object of a whole system is missed by some rule."""
+    objects = rendered("overlays/gpu-prod")
+    for entry in objects:
+        rest = [other for other in objects if other is not entry]
+        assert any(rule(rest) for rule in POLICIES.values()), f"nobody misses {where(entry)}"

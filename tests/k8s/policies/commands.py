@@ -21,10 +21,14 @@ from tests.k8s.command_lines import (
     moved,
     place_files,
     read,
+    workers_named,
 )
-from tests.k8s.objects import Container, containers, of_kind, where
+from tests.k8s.objects import containers, of_kind, where
 from tests.k8s.policies import policy
 from tests.k8s.rendering import Objects
+
+SCRATCH = Path(tempfile.gettempdir())
+"""Where files of ConfigMaps are put while a command line is read."""
 
 
 def our_lines(objects: Objects) -> Iterator[tuple[CommandLine, Read]]:
@@ -127,12 +131,6 @@ def shards_and_workers_are_as_many_as_pods(objects: Objects) -> list[str]:
     return found
 
 
-def workers_named(text: str) -> int:
-    """How many hosts there are in HOST:PORT,HOST:PORT or HOST-{0..N}:PORT."""
-    match = re.search(r"\{([0-9]+)\.\.([0-9]+)\}", text)
-    return int(match[2]) - int(match[1]) + 1 if match else len([part for part in text.split(",") if part])
-
-
 @policy
 def what_is_written_goes_to_a_volume(objects: Objects) -> list[str]:
     """The root file system is read-only, and what is in /tmp is gone with the pod."""
@@ -161,37 +159,18 @@ def what_is_written_goes_to_a_volume(objects: Objects) -> list[str]:
     return found
 
 
-def reads_with(objects: Objects, command: str) -> list[tuple[Container, Read]]:
-    return [(line.container, done) for line, done in our_lines(objects) if done.command == command]
-
-
 @policy
-def clients_speak_tls_where_the_server_does(objects: Objects) -> list[str]:
-    text = [word for container in containers(objects) for word in container.spec.get("args", [])]
-    encrypted = any(word.startswith("--ssl_config_file=") for word in text)
+def every_reference_to_a_variable_is_filled(objects: Objects) -> list[str]:
+    """The kubelet leaves $(NAME) as it stands where there is no such variable."""
     found = []
-    for line, done in our_lines(objects):
-        if done.command in ("watch", "classify", "sidecar") and not done.fault:
-            trusted = done.parameters.get("tls_ca")
-            if encrypted != (trusted is not None):
-                wanted = "SNOWMODE_TLS_CA" if encrypted else "no SNOWMODE_TLS_CA"
-                found.append(f"{line.container.name}: expected {wanted}, as the model server has it")
-    return found
-
-
-@policy
-def the_sidecar_takes_no_words_from_strangers(objects: Objects) -> list[str]:
-    """It listens on every address; without a token everybody who reaches it may write."""
-    found = []
-    for container, done in reads_with(objects, "sidecar"):
-        if (
-            not done.parameters.get("token")
-            and not done.parameters.get("token_file")
-            and not done.parameters["read_only"]
-        ):
-            found.append(f"{container.name}: expected SNOWMODE_SIDECAR_TOKENS from a Secret, or --read-only")
-    for container, done in reads_with(objects, "watch"):
-        names = {entry["name"] for entry in container.spec.get("env", [])}
-        if done.parameters.get("sidecar") and "SNOWMODE_TOKEN" not in names:
-            found.append(f"{container.name}: it records to the sidecar without SNOWMODE_TOKEN")
+    for container in containers(objects):
+        known = environment_of(objects, container)
+        places = [mount.get("subPathExpr", "") for mount in container.spec.get("volumeMounts", [])]
+        values = [str(variable.get("value", "")) for variable in container.spec.get("env", [])]
+        given = [*container.spec.get("command", []), *container.spec.get("args", []), *places, *values]
+        for text in given:
+            names = re.findall(r"(?<!\$)\$\(([A-Za-z_]\w*)\)", text)
+            if given[:1] and given[0].endswith("sh"):
+                names += re.findall(r"\$\{?([A-Z_]+)\b", text)
+            found += [f"{container.name}: nothing sets {name}" for name in names if name not in known]
     return found

@@ -5,6 +5,7 @@ Only what we use is listed; an unknown field is an error, because the API server
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import jsonschema
@@ -225,6 +226,29 @@ def monitors_find_what_they_scrape(objects: Objects) -> list[str]:
             expected = "/monitoring/prometheus/metrics" if endpoint.get("port") == "rest" else "/metrics"
             if endpoint.get("path", "/metrics") != expected:
                 found.append(f"{where(monitor)}: port {endpoint.get('port')}: numbers are at {expected}")
+    return found
+
+
+@policy
+def what_is_watched_is_watched_whole(objects: Objects) -> list[str]:
+    """Alerts on numbers that nobody scrapes never fire."""
+    if not of_kind(objects, "PrometheusRule"):
+        return []
+    endpoints = [
+        endpoint
+        for monitor in of_kind(objects, "PodMonitor", "ServiceMonitor")
+        for endpoint in [*monitor["spec"].get("podMetricsEndpoints", []), *monitor["spec"].get("endpoints", [])]
+    ]
+    jobs = {rule.get("replacement") for endpoint in endpoints for rule in endpoint.get("relabelings", [])}
+    found = [f"nobody scrapes the {name}" for name in ("model-server", "sidecar", "watcher") if name not in jobs]
+    dashboards = [
+        json.loads(text)
+        for entry in of_kind(objects, "ConfigMap")
+        if entry["metadata"].get("labels", {}).get("grafana_dashboard")
+        for text in entry["data"].values()
+    ]
+    if not any(dashboard.get("panels") for dashboard in dashboards):
+        found.append("there are alerts and no dashboard to look at")
     return found
 
 

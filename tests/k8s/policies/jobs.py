@@ -47,6 +47,7 @@ def jobs_tell_hopeless_failures_from_bad_luck(objects: Objects) -> list[str]:
     for name, spec in _jobs(objects):
         rules = spec.get("podFailurePolicy", {}).get("rules", [])
         fails: set[int] = set()
+        hopeless: set[str] = set()
         disrupted = False
         for rule in rules:
             codes = rule.get("onExitCodes")
@@ -57,14 +58,20 @@ def jobs_tell_hopeless_failures_from_bad_luck(objects: Objects) -> list[str]:
                 named = codes.get("containerName")
                 pod = spec["template"]["spec"]
                 there = {part["name"] for part in [*pod["containers"], *pod.get("initContainers", [])]}
+                if WRONG_SETTINGS in codes.get("values", []):
+                    hopeless |= {named} if named else there
                 if named and named not in there:
                     found.append(f"{name}: podFailurePolicy: there is no container {named}")
             conditions = {entry["type"]: entry.get("status", "True") for entry in rule.get("onPodConditions", [])}
             disrupted |= rule["action"] == "Ignore" and conditions.get("DisruptionTarget") == "True"
             if rule["action"] == "FailIndex" and "backoffLimitPerIndex" not in spec:
                 found.append(f"{name}: podFailurePolicy: FailIndex needs backoffLimitPerIndex")
-        if WRONG_SETTINGS not in fails:
-            found.append(f"{name}: podFailurePolicy: expected the Job to fail at once on exit code 2, wrong settings")
+        for part in (*spec["template"]["spec"]["containers"], *spec["template"]["spec"].get("initContainers", [])):
+            if part["name"] not in hopeless:
+                found.append(
+                    f"{name}: podFailurePolicy: expected the Job to fail at once on exit code 2 of {part['name']}, "
+                    "wrong settings"
+                )
         if fails & AGAIN:
             found.append(f"{name}: podFailurePolicy: 74 and 75 mean: try again")
         if not disrupted:

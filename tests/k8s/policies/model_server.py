@@ -97,6 +97,41 @@ def every_flag_is_known_to_tensorflow_serving(objects: Objects) -> list[str]:
     return found
 
 
+@policy
+def a_missing_model_is_said_so(objects: Objects) -> list[str]:
+    """Without its config file TensorFlow Serving ends again and again, and its log hides why."""
+    found = []
+    for line in model_server_lines(objects):
+        file = flags_of(line).get("model_config_file")
+        if file is None or line.container.init:
+            continue
+        waiting = [
+            part
+            for part in line.container.pod.containers
+            if part.init
+            and file in " ".join(part.spec.get("args", []))
+            and any(file.startswith(f"{mount['mountPath']}/") for mount in part.spec.get("volumeMounts", []))
+        ]
+        if not waiting:
+            found.append(f"{line.container.name}: expected an init container that waits for {file} and says so")
+    return found
+
+
+@policy
+def compiled_kernels_are_kept(objects: Objects) -> list[str]:
+    """On a GPU that TensorFlow has no code for, the first load compiles for minutes; the root is read-only."""
+    found = []
+    for line in model_server_lines(objects):
+        spec = line.container.spec
+        if not any("gpu" in key for key in spec.get("resources", {}).get("limits", {})):
+            continue
+        path = line.environment.get("CUDA_CACHE_PATH", "")
+        writable = [mount["mountPath"] for mount in spec.get("volumeMounts", []) if not mount.get("readOnly")]
+        if not any(path == mount or path.startswith(f"{mount}/") for mount in writable):
+            found.append(f"{line.container.name}: CUDA_CACHE_PATH={path}: expected a path that can be written")
+    return found
+
+
 def read_model_server(line: CommandLine, files: Files) -> str:
     """Lets the embedded server read a command line with the files it names; gives what it says against it."""
     start = 1 if line.program == MODEL_SERVER else 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
@@ -25,25 +26,24 @@ def sidecar_paths() -> frozenset[str]:
 
 @cache
 def watcher_paths() -> frozenset[str]:
-    """The paths `client watch --metrics-port` answers; asked, because its application has no table of routes."""
-    from datetime import timedelta
-
+    """The paths `client watch --metrics-port` has; what it does not have, it answers with the numbers."""
     from client.watch_metrics import Metrics, serve
 
     server = serve(Metrics(timedelta(minutes=5)), "127.0.0.1", 0)
     try:
-        application = server.get_app()
-        answered = set()
-        for path in ("/healthz", "/metrics", "/livez", "/readyz", "/"):
-            status: list[str] = []
-            environ = {"PATH_INFO": path, "REQUEST_METHOD": "GET", "QUERY_STRING": ""}
-            list(application(environ, lambda line, headers, status=status: status.append(line)))
-            if status[0].startswith("200"):
-                answered.add(path)
-        return frozenset(answered)
+        pages = {path: _page(server.get_app(), path) for path in ("/nothing", "/healthz", "/livez", "/readyz")}
     finally:
         server.shutdown()
         server.server_close()
+    return frozenset({"/metrics", *(path for path, page in pages.items() if page != pages["/nothing"])})
+
+
+def _page(application: Any, path: str) -> str:
+    """Gives status and type of what is answered."""
+    heard: list[Any] = []
+    environ = {"PATH_INFO": path, "REQUEST_METHOD": "GET", "QUERY_STRING": ""}
+    list(application(environ, lambda status, headers: heard.extend([status, sorted(headers)])))
+    return str(heard)
 
 
 def model_server_path(path: str) -> bool:
@@ -79,6 +79,9 @@ def probes_ask_ports_and_paths_that_exist(objects: Objects) -> list[str]:
     for container in containers(objects):
         own = {port["containerPort"] for port in container.spec.get("ports", [])} | set(container.ports)
         for kind, probe in probes_of(container).items():
+            ways = [way for way in WAYS if probe.get(way)]
+            if len(ways) != 1:
+                found.append(f"{container.name}: {kind} asks in {len(ways)} ways; expected one of {', '.join(WAYS)}")
             asked = probe.get("httpGet") or probe.get("grpc") or probe.get("tcpSocket")
             if asked is None:
                 continue

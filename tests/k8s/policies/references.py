@@ -72,6 +72,26 @@ def what_pods_refer_to_exists(objects: Objects) -> list[str]:
 
 
 @policy
+def variables_and_volumes_have_a_source(objects: Objects) -> list[str]:
+    """A volume without one becomes an emptyDir, without a word: what is written there is gone with the pod."""
+    found = []
+    for pod in pods(objects):
+        for name, volume in pod.volumes.items():
+            sources = [key for key, value in volume.items() if key != "name" and value is not None]
+            if len(sources) != 1:
+                found.append(f"{pod.name}: volume {name} has {len(sources)} sources; expected 1")
+    for container in containers(objects):
+        for variable in container.spec.get("env", []):
+            references = [part for part in variable.get("valueFrom", {}).values() if part]
+            if "value" not in variable and not references:
+                found.append(f"{container.name}: {variable['name']} has no value")
+        for source in container.spec.get("envFrom", []):
+            if not source.get("configMapRef") and not source.get("secretRef"):
+                found.append(f"{container.name}: an envFrom of nothing")
+    return found
+
+
+@policy
 def what_exists_is_used(objects: Objects) -> list[str]:
     found = []
     used = {(kind, name) for pod in pods(objects) for kind, name, _, _ in references(pod)}
@@ -188,6 +208,12 @@ def volumes_can_be_mounted_by_all_who_mount_them(objects: Objects) -> list[str]:
     found = []
     claims = of_kind(objects, "PersistentVolumeClaim")
     once = set()
+    for entry in of_kind(objects, "StatefulSet"):
+        found += [
+            f"{where(entry)}: volumeClaimTemplate {claim['metadata']['name']}: expected a request of storage"
+            for claim in entry["spec"].get("volumeClaimTemplates", [])
+            if not claim.get("spec", {}).get("resources", {}).get("requests", {}).get("storage")
+        ]
     for claim in claims:
         modes = claim["spec"].get("accessModes", [])
         if not modes or not claim["spec"].get("resources", {}).get("requests", {}).get("storage"):

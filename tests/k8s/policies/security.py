@@ -10,7 +10,7 @@ from tests.k8s.rendering import Objects
 
 UID = 10001
 
-# Pod Security Standards, restricted. The admission controller takes `image` since 1.33; most copies of the list lack it.
+# Pod Security Standards, restricted; the admission controller takes `image` since 1.33.
 VOLUME_TYPES = {
     *("configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "image", "persistentVolumeClaim", "projected"),
     *("secret", "volumeClaimTemplate"),

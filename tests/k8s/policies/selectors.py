@@ -73,6 +73,8 @@ def host_names_of_pods_have_a_headless_service(objects: Objects) -> list[str]:
     for pod in pods(objects):
         name = pod.spec.get("subdomain") or pod.owner["spec"].get("serviceName")
         if name is None:
+            if pod.kind == "StatefulSet":
+                found.append(f"{pod.name}: expected a serviceName")
             if pod.job.get("completionMode") == "Indexed" and named_ports(pod):
                 found.append(f"{pod.name}: its pods call each other; expected a subdomain")
             continue
@@ -128,10 +130,12 @@ def ingresses_lead_to_services_and_speak_tls(objects: Objects) -> list[str]:
         if not spec.get("ingressClassName"):
             found.append(f"{where(ingress)}: it names no ingressClassName")
         secured = {host for part in spec.get("tls", []) if part.get("secretName") for host in part.get("hosts", [])}
+        if not any(rule.get("http", {}).get("paths") for rule in spec.get("rules", [])):
+            found.append(f"{where(ingress)}: it leads nowhere; expected a rule with a path")
         for rule in spec.get("rules", []):
             if rule.get("host") not in secured:
                 found.append(f"{where(ingress)}: no TLS for {rule.get('host')}")
-            for path in rule["http"]["paths"]:
+            for path in rule.get("http", {}).get("paths", []):
                 backend = path["backend"]["service"]
                 service = services.get(backend["name"])
                 if service is None:
@@ -203,8 +207,12 @@ def replicas_spread_over_nodes(objects: Objects) -> list[str]:
     found = []
     for pod in pods(objects):
         for rule in pod.spec.get("topologySpreadConstraints", []):
-            if not selects(rule.get("labelSelector"), pod.labels):
-                found.append(f"{pod.name}: its topology spread does not count its own pods")
+            counted = [other.name for other in pods(objects) if selects(rule.get("labelSelector"), other.labels)]
+            if counted != [pod.name]:
+                names = ", ".join(counted) or "nothing"
+                found.append(f"{pod.name}: its topology spread counts {names}; expected its own pods")
+            if rule.get("topologyKey") not in ("kubernetes.io/hostname", "topology.kubernetes.io/zone"):
+                found.append(f"{pod.name}: its topology spread is over {rule.get('topologyKey')}")
             if rule.get("whenUnsatisfiable") != "ScheduleAnyway":
                 found.append(f"{pod.name}: on one node it would never start; expected ScheduleAnyway")
         if pod.component == "model-server" and not pod.spec.get("topologySpreadConstraints"):
