@@ -138,7 +138,7 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def until(condition: Callable[[], Any], report: Callable[[], str], seconds: float = 90) -> None:
+def until(condition: Callable[[], Any], report: Callable[[], str], seconds: float = 180) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, report()
