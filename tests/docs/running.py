@@ -157,9 +157,11 @@ class Stage:
         )
 
     def _as_shown(self, printed: str) -> str:
-        """Puts what a reader would see in the place of this run's ports and colours."""
+        """Puts what a reader would see in the place of this run's ports, colours and progress."""
         for shown, own in self.ports.items():
             printed = re.sub(rf"(?<=[: ]){own}\b", str(shown), printed)
+        # How often a command tells of its progress depends on how fast the machine is.
+        printed = re.sub(r"(?m)^[\d,]+ of [\d,]+ frames, .* s left\n", "", printed)
         return re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", printed).replace("\r\n", "\n")
 
 

@@ -46,6 +46,11 @@ def test_output_that_differs_from_the_shown_fails_the_page(tmp_path: Path) -> No
         play(tmp_path, "'''sh\necho LT 17 frames\n'''\n'''text\nSY 5 pictures\n'''\n")
 
 
+def test_progress_does_not_count_as_output(tmp_path: Path) -> None:
+    said = "echo 1,825 of 2,500 frames, 179 frames/s, 4 s left\necho 2,500 of 2,500 frames classified\n"
+    assert list(play(tmp_path, f"'''sh\n{said}'''\n").values()) == ["2,500 of 2,500 frames classified\n"]
+
+
 def test_the_settings_of_this_machine_do_not_reach_a_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SNOWMODE_TOKEN", "secret")
     printed = play(tmp_path, "'''sh\necho [${SNOWMODE_TOKEN-none}] $HOME\n'''\n")
