@@ -154,7 +154,7 @@ class Ribbon {
         if (room) pen.fillText(month.format(date), left - 18 * scale, y + 9 * scale);
         pen.fillStyle = this.color("--soft");
         pen.fillRect(left - 14 * scale, y, 12 * scale, scale);
-      } else if (!this.small && (number === 11 || number === 21)) {
+      } else if (!this.small && row > 2 && (number === 11 || number === 21)) { // the first row has its month there
         pen.fillText(String(number), left - 10 * scale, y + 5 * scale);
         pen.fillRect(left - 7 * scale, y, 5 * scale, scale);
       }
