@@ -42,7 +42,7 @@ bench: setup  ## Measure: all, or one with BENCH=classify; rows go to build/benc
 demo: setup  ## See it all once: synthetic winters, training, serving, classification, pictures
 	$(BIN)/python -m training.demo build/demo
 
-images:  ## Build the container images with buildah or docker: all, or IMAGES="client sidecar"
+images:  ## Build the container images with docker or buildah: all, or IMAGES="client sidecar"
 	@$(PYTHON) docker/build_images.py $(IMAGES)
 
 drill: setup  ## Break servers, database, disks and programs under load; count the frames. One with DRILL=kill-one

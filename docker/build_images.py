@@ -1,4 +1,4 @@
-"""Builds the container images, with buildah or docker: `make images`.
+"""Builds the container images, with docker or buildah: `make images`.
 
     python3 docker/build_images.py                      all that can be built here
     python3 docker/build_images.py client sidecar       these
@@ -6,7 +6,7 @@
 
 Options can be set by variables, too, which is what `make images` is told by:
 
-    BUILDER       buildah or docker; default: the one that is installed
+    BUILDER       docker or buildah; default: docker if it answers, because compose.yaml looks for images there
     BASE_IMAGE    a Debian with Python 3.11 to 3.13; default: that of the Dockerfiles where a registry can be reached,
                   otherwise one made of Debian's packages by mmdebstrap
     TENSORFLOW    of the training image: tensorflow-cpu, or tensorflow[and-cuda] for GPUs (7 GB)
@@ -93,13 +93,13 @@ def find_builder(wanted: str) -> str:
     Raises:
         MissingError: There is none.
     """
-    for name in [wanted] if wanted else ["buildah", "docker"]:
+    for name in [wanted] if wanted else ["docker", "buildah"]:
         if name not in {"buildah", "docker"}:
-            raise MissingError(f"BUILDER is buildah or docker, not {name}")
+            raise MissingError(f"BUILDER is docker or buildah, not {name}")
         if shutil.which(name) and (name != "docker" or succeeds("docker", "info")):
             return name
     raise MissingError(
-        f"{wanted or 'neither buildah nor a docker that answers'} is here. On Debian: apt-get install buildah crun "
+        f"{wanted or 'neither a docker that answers nor buildah'} is here. On Debian: apt-get install buildah crun "
         "mmdebstrap; otherwise start docker"
     )
 

@@ -32,15 +32,20 @@ COMMIT_VARIABLE = "SNOWMODE_COMMIT"
 
 _LIBRARIES = ("snowmode", "tensorflow", "keras", "numpy", "scipy", "scikit-learn", "opencv-python-headless", "h5py")
 
+# The same library without kernels for GPUs, which container images may bring instead.
+_OTHER_BUILDS = {"tensorflow": "tensorflow-cpu"}
+
 
 def libraries(*names: str) -> dict[str, str]:
     """Gives the versions of libraries; those that are not installed are left out."""
     found = {}
     for name in names or _LIBRARIES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
+        for build in (name, _OTHER_BUILDS.get(name, name)):
+            try:
+                found[name] = importlib.metadata.version(build)
+                break
+            except importlib.metadata.PackageNotFoundError:
+                continue
     return found
 
 

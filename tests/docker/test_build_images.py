@@ -53,7 +53,7 @@ def recorder(tmp_path: Path, *, fails_at: str = "nothing") -> None:
 def test_without_a_builder_it_says_what_to_install(tmp_path: Path):
     done = make(tmp_path)
     assert done.returncode == 2
-    assert "nothing was built: neither buildah nor a docker that answers is here" in done.stderr
+    assert "nothing was built: neither a docker that answers nor buildah is here" in done.stderr
     assert "apt-get install buildah" in done.stderr
 
 

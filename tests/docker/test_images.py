@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import stat
 import subprocess
 import time
@@ -96,6 +97,14 @@ def shelf(training_image: Image, pod: Pod, tmp_path_factory: pytest.TempPathFact
     return base
 
 
+def test_the_training_image_says_what_a_model_was_made_with(shelf: Path, training_image: Image):
+    (card,) = shelf.glob("models/snowmode/*/assets.extra/model_card.json")
+    made = json.loads(card.read_text(encoding="utf-8"))
+    assert set(made["libraries"]) == {"tensorflow", "keras", "numpy"}
+    assert made["git_commit"] == training_image.config["Labels"]["org.opencontainers.image.revision"]
+    assert re.fullmatch("[0-9a-f]{40}", made["git_commit"])
+
+
 @pytest.fixture(scope="module")
 def model_server(model_server_image: Image, shelf: Path, pod: Pod) -> Container:
     """The model server, as its image starts it by default."""
@@ -126,7 +135,7 @@ def ask(container: Container, url: str) -> tuple[int, str]:
         "import sys, urllib.request as r, urllib.error as e\n"
         "try: answer = r.urlopen(sys.argv[1], timeout=60)\n"
         "except e.HTTPError as error: answer = error\n"
-        "print(answer.status); print(answer.read().decode())"
+        "print(answer.status); print(answer.read().decode('utf-8', 'replace'))"
     )
     done = container.execute("python", "-c", code, url)
     assert done.returncode == 0, done.stderr
