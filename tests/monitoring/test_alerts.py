@@ -56,7 +56,7 @@ def no_frame(age: str, severity: str = PAGE) -> Fires:
         "No new radar frame",
         {"instance": "w:9100", "job": "watcher"},
         severity,
-        f"The newest classification is {age} old. Forecasters see the last frames that came, and nothing newer.",
+        f"For {age} nothing newer has been classified. Forecasters see the last frames that came.",
     )
 
 
@@ -320,7 +320,7 @@ CASES = [
             f'snowmode_sidecar_disk_free_bytes{{{SIDECAR},place="database"}}': "40-0.1x250",
             f'snowmode_sidecar_disk_size_bytes{{{SIDECAR},place="database"}}': "100x250",
         },
-        {60: [], 200: [Fires("A disk fills up: database", {"job": "sidecar", "place": "database"}, PAGE)]},
+        {50: [], 200: [Fires("A disk fills up: database", {"job": "sidecar", "place": "database"}, PAGE)]},
     ),
     Case(
         "a volume that only the kubelet knows",
@@ -341,7 +341,7 @@ CASES = [
             30: [],
             180: [
                 Fires(
-                    "The certificate of model server ends in 13d 22h 0m 0s",
+                    "The certificate of model server ends in 13.9 days",
                     {"part": "model server"},
                 )
             ],
@@ -358,8 +358,8 @@ CASES = [
         },
         {
             80: [
-                Fires("The certificate of snowmode-tls ends in -1h 21m 0s", {"name": "snowmode-tls"}),
-                Fires("The certificate of other-tls ends in -1h 19m 0s", {"name": "other-tls"}),
+                Fires("The certificate of snowmode-tls ends in -0.1 days", {"name": "snowmode-tls"}),
+                Fires("The certificate of other-tls ends in -0.1 days", {"name": "other-tls"}),
             ]
         },
     ),
