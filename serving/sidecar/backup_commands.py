@@ -166,9 +166,13 @@ def _telling() -> Iterator[None]:
     except SnowmodeError as error:
         _fail(f"Error: {error}", WRONG)
     except OSError as error:
+        text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
         # A missing folder or right is not cured by another try; a full or lost disk may be.
-        wrong = isinstance(error, FileNotFoundError | PermissionError | NotADirectoryError | IsADirectoryError)
-        _fail(f"Error: {error}", WRONG if wrong else MACHINE)
+        if isinstance(error, FileNotFoundError | PermissionError | NotADirectoryError | IsADirectoryError):
+            _fail(f"Error: {text}", WRONG)
+        _fail(
+            f"Error: cannot be written: {text}. Make room and run it again; earlier backups are as they were", MACHINE
+        )
     finally:
         signal.signal(signal.SIGTERM, before)
 
