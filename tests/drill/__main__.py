@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -77,6 +78,7 @@ def main() -> None:
         return
     if unknown := sorted(set(given.only or []) - SCENARIOS.keys()):
         parser.error(f"no scenario {', '.join(unknown)}; there are: {', '.join(SCENARIOS)}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # or database and disk would outlive it
     begun = time.monotonic()
     folder = given.keep or Path(tempfile.mkdtemp(prefix="snowmode-drill-"))
     names = [name for name in SCENARIOS if given.only is None or name in given.only]
