@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.k8s.command_lines import PROGRAMS, read
-from tests.k8s.conftest import NAMES, Rendered
+from tests.k8s.conftest import Rendered
 from tests.k8s.objects import of_kind, pod_of, pods
 from tests.k8s.policies.references import MADE_BY_THE_OPERATOR
 from tests.k8s.rendering import ROOT, Objects
@@ -100,7 +100,7 @@ def _inside(line: str, objects: Objects) -> list[str]:
 
 @pytest.fixture(scope="module")
 def everything(rendered: Rendered) -> Objects:
-    return [entry for name in NAMES for entry in rendered(name)]
+    return [*rendered("overlays/gpu-prod"), *rendered("overlays/cpu-dev")]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))

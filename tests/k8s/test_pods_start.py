@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import write_png
+from tests.k8s.command_lines import environment_of
 from tests.k8s.conftest import Rendered
 from tests.k8s.loopback import Machine, free_port, get, until
 from tests.k8s.objects import Container, of_kind, pod_of
@@ -23,14 +24,13 @@ from training import releases
 pytestmark = pytest.mark.slow
 
 PORTS = (8500, 8501, 8080, 9100)
-SEASON = "hse20262027"
 
 
 @pytest.fixture(scope="module")
 def machine(rendered: Rendered, models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     folder = tmp_path_factory.mktemp("machine")
     hurry = {"--model_config_file_poll_wait_seconds=30": "--model_config_file_poll_wait_seconds=1"}
-    machine = Machine(rendered("overlays/cpu-dev"), folder, {port: free_port() for port in PORTS}, hurry)
+    machine = Machine(rendered("base"), folder, {port: free_port() for port in PORTS}, hurry)
     shutil.copytree(models, machine.volume("models"), dirs_exist_ok=True)
     (version,) = releases.versions(machine.volume("models"))
     releases.offer(machine.volume("models"), version)
@@ -65,19 +65,19 @@ def test_the_sidecar_finds_the_parts_it_stands_beside(machine: Machine, parts: d
 
 
 def test_a_frame_that_comes_in_is_classified_and_recorded(machine: Machine, parts: dict[str, Container]) -> None:
-    arriving = machine.volume("archive") / SEASON
+    season = environment_of(machine.objects, parts["watcher"])["SNOWMODE_WATCH_SEASON"]
     write_png(machine.folder / "frame.png", 1)
-    (machine.folder / "frame.png").rename(arriving / "202612010000.png")
-    day = machine.volume("results") / SEASON / "20261201.csv"
+    (machine.folder / "frame.png").rename(machine.volume("archive") / season / "202612010000.png")
+    day = machine.volume("results") / season / "20261201.csv"
     until(day.exists, lambda: machine.log(parts["watcher"]))
     with day.open(newline="") as file:
         (row,) = csv.DictReader(file)
     assert (row["file"], row["error"]) == ("202612010000.png", "")
 
-    def recorded() -> list[str]:
+    def recorded() -> bool:
         address = f"http://127.0.0.1:{machine.ports[8080]}/v1/seasons"
         with urllib.request.urlopen(address, timeout=10) as answer:
-            return [SEASON] if SEASON in json.dumps(json.load(answer)) else []
+            return season in json.dumps(json.load(answer))
 
     until(recorded, lambda: machine.log(parts["watcher"]) + machine.log(parts["sidecar"]))
     assert (machine.volume("sidecar-data") / "winter.sqlite").exists()
