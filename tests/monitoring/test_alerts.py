@@ -314,10 +314,10 @@ CASES = [
         },
     ),
     Case(
-        "full within a day: one percent of the disk every ten minutes",
+        "full within a day, as is seen after an hour",
         "SnowmodeDiskFilling",
         {
-            f'snowmode_sidecar_disk_free_bytes{{{SIDECAR},place="database"}}': "40-0.1x250",
+            f'snowmode_sidecar_disk_free_bytes{{{SIDECAR},place="database"}}': "28-0.05x250",
             f'snowmode_sidecar_disk_size_bytes{{{SIDECAR},place="database"}}': "100x250",
         },
         {50: [], 200: [Fires("A disk fills up: database", {"job": "sidecar", "place": "database"}, PAGE)]},
