@@ -48,6 +48,7 @@ NAMES = (
     "sizing: model server, classify a frame",
     "sizing: model server, explain a frame",
     "sizing: model server, memory after load",
+    "sizing: model server, peak memory while a version changes",
     "sizing: sidecar, record a frame",
     "sizing: sidecar, count a winter",
     "sizing: sidecar, heat maps of a frame",
@@ -78,6 +79,7 @@ def _values(build: Path) -> Iterator[tuple[str, float, str]]:
         yield from _client(target, process, winters, home)
         yield from _model_server(target, process)
         yield from _heat_maps(target, build, winters[FEW], home)
+    yield from _change_of_version(build / "models-radar", home)
     yield from _winters(home)
     yield from _postgres()
 
@@ -124,6 +126,23 @@ def _model_server(target: str, process: psutil.Process) -> Iterator[tuple[str, f
                 connection.call(signature, images)
             yield f"sizing: model server, {name} a frame", 1000 * (_used(process) - before) / (32 * 64), "ms"
     yield "sizing: model server, memory after load", process.memory_info().rss / MIB, "MiB"
+
+
+def _change_of_version(published: Path, home: Path) -> Iterator[tuple[str, float, str]]:
+    models = home / "models"
+    shutil.copytree(published, models)
+    (version,) = (int(path.name) for path in (models / contract.MODEL_NAME).iterdir() if path.name.isdecimal())
+    with _server(models, home) as (target, process), Connection(target) as connection:
+        next_one = models / "next"
+        shutil.copytree(models / contract.MODEL_NAME / str(version), next_one)
+        next_one.rename(models / contract.MODEL_NAME / str(version + 1))
+        peak = 0
+        while connection.describe().version == version:
+            peak = max(peak, process.memory_info().rss)
+            time.sleep(0.05)
+        # The one before is let go of a little later.
+        peak = max(peak, process.memory_info().rss)
+    yield "sizing: model server, peak memory while a version changes", peak / MIB, "MiB"
 
 
 def _heat_maps(target: str, build: Path, folder: Path, home: Path) -> Iterator[tuple[str, float, str]]:
@@ -227,6 +246,7 @@ def _size(folder: Path) -> int:
 @contextlib.contextmanager
 def _server(models: Path, home: Path) -> Iterator[tuple[str, psutil.Process]]:
     port_file = home / "model-server.port"
+    port_file.unlink(missing_ok=True)
     command = [
         *(sys.executable, "-m", "serving.model_server", f"--model_base_path={models / contract.MODEL_NAME}"),
         *(f"--model_name={contract.MODEL_NAME}", "--port=0", f"--port_file={port_file}", "--exit_with_parent"),
