@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from markdown_it import MarkdownIt
 
 from radar.modes import SNOWFALL_MODES
 from tests.docs.blocks import ROOT, Block, read
@@ -106,3 +107,14 @@ def test_the_readme_names_the_modes_as_the_code_does() -> None:
     text = (ROOT / "README.ja.md").read_text(encoding="utf-8")
     for mode in SNOWFALL_MODES:
         assert f"| {mode.code} | {mode.name_ja}" in text
+
+
+@pytest.mark.parametrize("path", [ja for _, ja in PAIRS], ids=[ja.name for _, ja in PAIRS])
+def test_no_line_of_japanese_is_broken(path: Path) -> None:
+    """A browser shows a line break between two Japanese letters as a gap."""
+    for token in MarkdownIt("commonmark").enable("table").parse(path.read_text(encoding="utf-8")):
+        children = token.children or []
+        for before, one, after in zip(children, children[1:], children[2:], strict=False):
+            if one.type == "softbreak":
+                gap = JAPANESE.match(before.content[-1:]) and JAPANESE.match(after.content[:1])
+                assert not gap, f"{path.name}: {before.content[-20:]} / {after.content[:20]}"
