@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import shutil
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -167,6 +170,18 @@ def test_the_only_server_comes_back_under_another_address(servers: Servers, name
             return False
 
         until(answered, "the server at its new address", seconds=25)  # gRPC's own way takes 30
+
+
+@pytest.mark.slow
+def test_calls_to_a_server_that_vanishes_without_a_word_go_to_the_others_before_their_deadline() -> None:
+    if os.geteuid() != 0 or not all(map(shutil.which, ("unshare", "ip", "iptables"))):
+        pytest.skip("a network of its own needs root, unshare, ip and iptables")
+    command = ["unshare", "--net", sys.executable, "-m", "tests.serving.protocol.vanishing"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    if "Operation not permitted" in done.stderr or "iptables" in done.stderr:
+        pytest.skip(f"no network of its own can be had here: {done.stderr.strip().splitlines()[-1]}")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["127.0.0.2"] * 10
 
 
 def test_a_run_keeps_its_version_where_servers_are_on_different_ones(tmp_path: Path) -> None:
