@@ -102,6 +102,10 @@ def _record_group(
     if times := [row["time"] for row in rows if row["time"] != NO_TIME]:
         values["first"] = case((own.first <= min(times), own.first), else_=min(times))
         values["last"] = case((own.last >= max(times), own.last), else_=max(times))
+    if new < len(fresh):  # the time that was corrected may have been the first or the last
+        told = predictions.c.time
+        ends = select(func.min(told), func.max(told)).where(predictions.c.series_id == series_id, told > NO_TIME)
+        values["first"], values["last"] = connection.execute(ends).one()
     connection.execute(update(series).where(own.id == series_id).values(values))
     return new, len(fresh) - new
 

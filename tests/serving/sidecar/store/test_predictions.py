@@ -87,6 +87,22 @@ def test_the_time_of_a_frame_may_be_told_later(database: Database) -> None:
         assert find_series(connection, "hse20152016").first == int(known.time.timestamp())
 
 
+def test_a_time_that_was_wrong_is_not_the_last_one_any_more(database: Database) -> None:
+    good = records(3)
+    wrong = good[1].model_copy(update={"time": good[1].time.replace(year=2105)})
+    store(database, [good[0], wrong, good[2]])
+    with database.reading() as connection:
+        assert find_series(connection, "hse20152016").last == int(wrong.time.timestamp())
+    store(database, [good[1].model_copy(update={"revision": 2})])
+    with database.reading() as connection:
+        found = find_series(connection, "hse20152016")
+        assert (found.first, found.last) == tuple(int(one.time.timestamp()) for one in (good[0], good[2]))
+    store(database, [one.model_copy(update={"revision": 3, "time": None}) for one in good])
+    with database.reading() as connection:
+        found = find_series(connection, "hse20152016")
+        assert (found.first, found.last) == (None, None)
+
+
 def test_seasons_versions_and_models_are_apart(database: Database) -> None:
     some = records(5) + records(5, version=7) + records(5, season="hse20162017")
     assert store(database, some).new == 15
