@@ -1,11 +1,11 @@
 """Drift: is a winter still what the model was made for?
 
 Three questions. *Confidence*, for which nobody has to look at a frame: how sure the model is month by month, beside
-how sure it was of its validation frames. A calibrated model's mean confidence is the accuracy it expects of itself, so
-a fall says that it sees weather it knows less. *Calibration*, where people reviewed frames: how often it was right,
-beside how sure it was. Reviewed frames are mostly the doubtful ones, so their accuracy says little of the winter; the
-difference between the two does. *Mix*: whether the modes of the last weeks come as often as they did before. That
-moves with the weather too, so it is held against what weather alone does.
+how sure it was of its validation frames. A calibrated model's mean confidence is the accuracy it expects of itself,
+so a fall says that it sees weather it knows less. *Calibration*, where people reviewed frames: how often it was
+right, beside how sure it was. Reviewed frames are mostly the doubtful ones, so their accuracy says little of the
+winter; the difference between the two does. *Mix*: whether the modes of the last weeks come as often as they did
+before. That moves with the weather too, so it is held against what weather alone does.
 """
 
 from __future__ import annotations
