@@ -74,6 +74,18 @@ COMMANDS = [
         of="base",
     ),
     Mutant(
+        "our_command_lines_are_accepted",
+        "a shell without a script",
+        lambda o: pod_of(o, "CronJob", "bulk-merge").spec["initContainers"][0].pop("args"),
+        "merge: /bin/sh -c: a shell without a script",
+    ),
+    Mutant(
+        "what_is_written_goes_to_a_volume",
+        "a result of no name",
+        lambda o: words(container(pod_of(o, "CronJob", "bulk"))).remove("--out"),
+        "without --out it writes where it stands",
+    ),
+    Mutant(
         "what_is_written_goes_to_a_volume",
         "results in the container",
         lambda o: mount(watch(o), "/results").update(mountPath="/result"),

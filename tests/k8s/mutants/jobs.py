@@ -24,6 +24,12 @@ JOBS = [
     ),
     Mutant(
         "jobs_tell_hopeless_failures_from_bad_luck",
+        "a refused model that is trained again",
+        lambda o: first_exit_codes(job(o, "training"))["values"].remove(1),
+        "it refuses again",
+    ),
+    Mutant(
+        "jobs_tell_hopeless_failures_from_bad_luck",
         "75 taken for a failure",
         lambda o: first_exit_codes(job(o, "training"))["values"].append(75),
         "74 and 75 mean: try again",

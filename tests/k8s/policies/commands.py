@@ -59,6 +59,8 @@ def our_command_lines_are_accepted(objects: Objects) -> list[str]:
         if not container.image.startswith("snowmode-") or container.image == "snowmode-serving":
             continue
         lines = command_lines(objects, container)
+        if lines and lines[0].program in ("sh", "bash"):
+            found.append(f"{container.name}: {' '.join(lines[0].words)}: a shell without a script")
         if not any(line.program in PROGRAMS for line in lines) and not container.init:
             words = " ".join(lines[0].words) if lines else "nothing"
             found.append(f"{container.name}: it runs {words or 'nothing'}, none of {', '.join(PROGRAMS)}")
@@ -136,6 +138,8 @@ def what_is_written_goes_to_a_volume(objects: Objects) -> list[str]:
     """The root file system is read-only, and what is in /tmp is gone with the pod."""
     found = []
     for line, done in our_lines(objects):
+        if done.command in ("classify", "merge", "watch") and done.parameters.get("out") is None:
+            found.append(f"{line.container.name}: without --out it writes where it stands, which is read-only")
         writable = [
             mount["mountPath"]
             for mount in line.container.spec.get("volumeMounts", [])

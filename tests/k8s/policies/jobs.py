@@ -10,7 +10,7 @@ from tests.k8s.objects import job_of, of_kind, where
 from tests.k8s.policies import policy
 from tests.k8s.rendering import Objects
 
-# Exit codes of our commands for which another try ends the same; see `training --help` and `client --help`.
+# Exit codes of our commands; see `training --help` and `client --help`.
 REFUSED = 1
 WRONG_SETTINGS = 2
 AGAIN = {74, 75}
@@ -72,6 +72,8 @@ def jobs_tell_hopeless_failures_from_bad_luck(objects: Objects) -> list[str]:
                     f"{name}: podFailurePolicy: expected the Job to fail at once on exit code 2 of {part['name']}, "
                     "wrong settings"
                 )
+        if "training" in spec["template"]["spec"]["containers"][0]["image"] and REFUSED not in fails:
+            found.append(f"{name}: podFailurePolicy: what the release gate refused, it refuses again: fail on 1, too")
         if fails & AGAIN:
             found.append(f"{name}: podFailurePolicy: 74 and 75 mean: try again")
         if not disrupted:

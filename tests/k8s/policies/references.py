@@ -210,9 +210,10 @@ def volumes_can_be_mounted_by_all_who_mount_them(objects: Objects) -> list[str]:
     once = set()
     for entry in of_kind(objects, "StatefulSet"):
         found += [
-            f"{where(entry)}: volumeClaimTemplate {claim['metadata']['name']}: expected a request of storage"
+            f"{where(entry)}: claim {claim['metadata']['name']}: expected accessModes and storage"
             for claim in entry["spec"].get("volumeClaimTemplates", [])
             if not claim.get("spec", {}).get("resources", {}).get("requests", {}).get("storage")
+            or not claim["spec"].get("accessModes")
         ]
     for claim in claims:
         modes = claim["spec"].get("accessModes", [])

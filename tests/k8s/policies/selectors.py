@@ -52,7 +52,7 @@ def services_select_the_pods_of_one_workload(objects: Objects) -> list[str]:
         if len(taken) != 1:
             names = ", ".join(pod.name for pod in taken) or "none"
             found.append(f"{where(service)}: expected to select the pods of one workload, selects those of {names}")
-        if not service["spec"].get("ports") and service["spec"].get("clusterIP") != "None":
+        if not service["spec"].get("ports"):
             found.append(f"{where(service)}: it has no ports")
         for port in service["spec"].get("ports", []):
             target = port.get("targetPort", port["port"])
