@@ -206,8 +206,8 @@ class ModelServer:
 
     def _not_hosted(self, version: int) -> NotFound:
         return NotFound(
-            f"The model server does not host version {version} of {self._settings.model!r} now. Ask without a version "
-            "for the newest it hosts, or have it host that one (--model_config_file)"
+            f"The model server does not host version {version} of {self._settings.model!r} now. Ask without a "
+            "version for the newest it hosts, or have it host that one (--model_config_file)"
         )
 
     def _describe(self, connection: Connection) -> ServedModel:
