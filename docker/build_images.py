@@ -9,10 +9,14 @@ Options can be set by variables, too, which is what `make images` is told by:
     BUILDER       docker or buildah; default: docker if it answers, because compose.yaml looks for images there
     BASE_IMAGE    a Debian with Python 3.11 to 3.13; default: that of the Dockerfiles where a registry can be reached,
                   otherwise one made of Debian's packages by mmdebstrap
-    TENSORFLOW    of the training image: tensorflow-cpu, or tensorflow[and-cuda] for GPUs (7 GB)
+    TENSORFLOW    of the training image: tensorflow-cpu, or tensorflow[and-cuda] for GPUs (several GB)
     MODELS        folder of published models, for the image `serving`, and MODEL_VERSION; default: that in production
+    SERVING_IMAGE base of the image `serving`: tensorflow/serving:2.20.0, its -gpu, or a mirror's
     REGISTRY      put before the names: registry.example/weather
     PIP_INDEX_URL, PIP_CERT    a mirror, and the authority that vouches for it
+
+What was built before is kept, so that the next build is short. `buildah rmi --prune` frees the room;
+`buildah rmi localhost/snowmode-base:trixie` has the base made anew, with Debian's newest packages.
 
 It needs nothing but Python's own library. Exit codes: 0 built; 1 an image that was
 named, or whose parts are all here, was not built; 2 nothing to build with.

@@ -22,6 +22,8 @@ from typing import Any
 import pytest
 
 USER = 10001
+NEIGHBOURS = ("model-server", "sidecar")
+"""Names that compose.yaml has for containers that are all at localhost here."""
 # crun refuses machines that mix both kinds of control groups, even where it is told to use none. So it sees none.
 _CRUN = ("unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /sys/fs/cgroup && exec crun "$@"', "crun")
 _LOOPBACK_UP = """
@@ -188,7 +190,7 @@ class Pod:
             _give_away(path)
         mounts = [_bind(at, path, "rw") for at, path in (volumes or {}).items()]
         mounts += [_bind(at, path, "ro") for at, path in (read_only or {}).items()]
-        (bundle / "hosts").write_text("127.0.0.1 localhost\n", encoding="utf-8")
+        (bundle / "hosts").write_text(f"127.0.0.1 localhost {' '.join(NEIGHBOURS)}\n", encoding="utf-8")
         mounts.append(_bind("/etc/hosts", bundle / "hosts", "ro"))
         spec = _spec(image, called, variables, mounts, f"/proc/{self._holder.pid}/ns/net")
         (bundle / "config.json").write_text(json.dumps(spec), encoding="utf-8")

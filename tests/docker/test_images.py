@@ -8,11 +8,13 @@ import re
 import stat
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.docker.build import build_images
+from tests.docker.compose import SETTINGS, load
 from tests.docker.conftest import ROOT, VERSION
 from tests.docker.containers import USER, Container, Image, Pod, mounted
 
@@ -21,6 +23,7 @@ ALL = ["client", "sidecar", "model-server", "training"]
 every_image = pytest.mark.parametrize("image", ALL, indirect=True)
 light_image = pytest.mark.parametrize("image", ["client", "sidecar"], indirect=True)
 
+TOKEN = "0123456789abcdef0123456789abcdef"
 LIMIT = 400_000_000
 """Bytes of a light image, uncompressed."""
 
@@ -123,7 +126,7 @@ def sidecar(sidecar_image: Image, shelf: Path, pod: Pod, tmp_path_factory: pytes
             "/backup": tmp_path_factory.mktemp("backup"),
         },
         read_only={"/srv/radar": shelf / "labelled"},
-        environment={"SNOWMODE_SIDECAR_TOKENS": "0123456789abcdef0123456789abcdef"},
+        environment={"SNOWMODE_SIDECAR_TOKENS": TOKEN},
     )
     container.wait_until_healthy()
     return container
@@ -167,7 +170,7 @@ def test_the_client_image_classifies_with_the_model_server_image(results: Path, 
 def test_the_sidecar_image_records_counts_and_explains(
     sidecar: Container, client_image: Image, results: Path, pod: Pod
 ):
-    token = {"SNOWMODE_TOKEN": "0123456789abcdef0123456789abcdef"}
+    token = {"SNOWMODE_TOKEN": TOKEN}
     words = ("record", "/results/winter.csv", "--sidecar", "http://localhost:8080", "--season", "hse20152016")
     code, said = pod.run(client_image, *words, read_only={"/results": results}, environment=token)
     assert code == 0, said
@@ -196,25 +199,32 @@ def test_a_client_without_a_token_is_told_what_is_missing(
     assert "SNOWMODE_TOKEN" in said
 
 
-def test_the_watcher_of_compose_and_kubernetes_works_in_the_client_image(
-    model_server: Container, client_image: Image, shelf: Path, pod: Pod, tmp_path: Path
+def test_the_watcher_of_compose_classifies_and_records(
+    model_server: Container, sidecar: Container, client_image: Image, shelf: Path, pod: Pod, tmp_path: Path
 ):
+    """With the command, variables and health check of compose.yaml."""
+    service = load({**SETTINGS, "SNOWMODE_TOKEN": TOKEN})["services"]["watcher"]
     (tmp_path / "results").mkdir()
     watcher = pod.start(
         client_image,
-        *("watch", "/incoming", "--out", "/results", "--metrics-port", "9100", "--metrics-address", "0.0.0.0"),
+        *service["command"],
+        environment=service["environment"],
         volumes={"/results": tmp_path / "results"},
         read_only={"/incoming": shelf / "labelled" / "hse20152016"},
     )
-    health = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:9100/healthz', timeout=4).status)"
-    end = time.monotonic() + 60
-    while watcher.execute("python", "-c", health).stdout != "200\n" and time.monotonic() < end:
-        time.sleep(0.3)
-    while not (written := list((tmp_path / "results").glob("*.csv"))) and time.monotonic() < end:
-        time.sleep(0.3)
-    assert written, watcher.log.read_text()
+    wait_until(lambda: watcher.execute(*service["healthcheck"]["test"][1:]).returncode == 0, watcher)
+    recorded = f"http://localhost:8080/v1/seasons/{SETTINGS['SEASON']}"
+    wait_until(lambda: ask(sidecar, recorded)[0] == 200, watcher)
+    assert list((tmp_path / "results" / SETTINGS["SEASON"]).glob("*.csv"))
     assert "snowmode_watch_" in ask(watcher, "http://127.0.0.1:9100/metrics")[1]
     assert watcher.stop() == 0, watcher.log.read_text()
+
+
+def wait_until(done: Callable[[], bool], container: Container, patience: float = 90) -> None:
+    end = time.monotonic() + patience
+    while not done():
+        assert time.monotonic() < end, container.log.read_text()
+        time.sleep(0.3)
 
 
 def test_health_checks_fail_where_nothing_is_served(model_server_image: Image, tmp_path: Path):
@@ -225,9 +235,7 @@ def test_health_checks_fail_where_nothing_is_served(model_server_image: Image, t
         (empty / "snowmode").mkdir(parents=True)
         words = ("--model_base_path=/models/snowmode", "--rest_api_port=8501")
         waiting = pod.start(model_server_image, *words, read_only={"/models": empty})
-        end = time.monotonic() + 60
-        while "/models/snowmode" not in waiting.log.read_text() and time.monotonic() < end:
-            time.sleep(0.3)
+        wait_until(lambda: "/models/snowmode" in waiting.log.read_text(), waiting)
         assert not waiting.healthy()
     finally:
         pod.close()
@@ -267,6 +275,10 @@ def test_the_serving_image_is_built_of_a_model_and_serves_it(
             try:
                 server = pod.start(image)
                 server.wait_until_healthy()
+                # The one of compose.yaml, for TensorFlow Serving's own image.
+                check = load()["services"]["tfserving"]["healthcheck"]["test"]
+                assert server.execute(*check[1:]).returncode == 0
+                assert server.execute(*(word.replace("snowmode", "another") for word in check[1:])).returncode != 0
                 code, said = pod.run(client_image, "models")
                 assert (code, version in said) == (0, True), said
             finally:
