@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.client.watching import Watching, png, state_of
 from tests.drill.fleet import Fleet
 from tests.drill.outcome import Outcome
-from tests.drill.programs import Feeder, recorded, wait_for
+from tests.drill.programs import Feeder, recorded, rows_of, wait_for
 from tests.serving.sidecar.postgres import Postgres, postgres
 from tests.serving.sidecar.process import Sidecar
 from training import releases
@@ -190,8 +190,6 @@ class SidecarHost:
 
 def settle(outcome: Outcome, feeder: Feeder, watch: Watching, sidecar: Sidecar | None = None) -> None:
     """Ends the load, waits until all is done, stops the watcher, and adds everything to the account."""
-    from tests.drill.programs import rows_of
-
     names = feeder.stop()
     wait_for(lambda: len(rows_of(*day_files(watch.out))) >= len(names), "all frames in the results")
     if sidecar is not None:
