@@ -1,6 +1,6 @@
 """Keeps the tables of `docs/sizing.md` equal to what was measured and to their own formulas.
 
-    python -m tests.benchmarks sizing                # measures, some five minutes; rows go to build/bench.json
+    python -m tests.benchmarks sizing                # measures, some three minutes; rows go to build/bench.json
     python -m tests.benchmarks.sizing_page --write   # puts the newest rows in, and computes the tables again
     python -m tests.benchmarks.sizing_page           # says which cells do not agree
 
