@@ -5,7 +5,8 @@
 set -eu
 packages=$(echo "$1"/lib/python3*/site-packages)
 
-"$1/bin/pip" uninstall --quiet --yes pip
+# TensorFlow and astunparse ask for the first two, and do not need them to run.
+"$1/bin/pip" uninstall --quiet --yes setuptools wheel pip
 
 # Tests, and what only compilers read. TensorFlow keeps its folders named so: they are no tests.
 find "$packages" -type d -path '*/tensorflow' -prune -o -type d \( -name tests -o -name test \) -prune -exec rm -rf {} +

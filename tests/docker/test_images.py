@@ -66,6 +66,16 @@ def test_it_brings_no_package_manager_and_no_secrets(image: Image):
 
 
 @every_image
+def test_all_that_is_installed_has_the_version_that_was_tested(image: Image):
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    tested = {re.sub("[-_.]+", "-", name).lower(): version for name, _, version in (x.partition("==") for x in lines)}
+    for path in image.root.glob("opt/snowmode/lib/*/site-packages/*.dist-info"):
+        name, _, version = path.name.removesuffix(".dist-info").rpartition("-")
+        if name != "snowmode":
+            assert tested.get(re.sub("[-_.]+", "-", name).lower()) == version, f"{name} {version}"
+
+
+@every_image
 def test_nothing_can_be_written_but_what_volumes_are_for(image: Image):
     ours = [path for path in image.root.rglob("*") if not path.is_symlink() and path.lstat().st_uid == USER]
     allowed = {"models", "runs", "results", "backup", "var/lib/snowmode"}
