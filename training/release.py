@@ -162,7 +162,7 @@ def _doubt(card: ModelCard) -> str:
     low, high = (card.metrics.get(f"{side}_hss{end}") for end in ("_low", "_high"))
     if low is not None and low > 0:
         return ""
-    known = "nobody knows its skill"
+    known = "too few events were held out to tell its skill"
     if low is not None and high is not None:
         known = f"the 95% interval of its HSS is {low:.2f} to {high:.2f}"
     return (

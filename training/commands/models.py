@@ -112,6 +112,8 @@ def _tell(folder: Path, change: Change, *, back: bool) -> None:
     say(columns(rows, indent=0))
     if change.nothing:
         return
+    if any(len(numbers) > 1 for numbers in after.values()):
+        say("The one in brackets stays loaded, for calls that began with it; it answers only who names it.")
     if back:
         say(f"{change.after.production} is in production. The way back: training rollback --models {folder}")
     else:
@@ -123,4 +125,4 @@ def _versions(numbers: list[int] | None) -> str:
     if not numbers:
         return "-"
     *earlier, answers = numbers
-    return f"{answers}" + (f" (and {earlier[0]}, for who names it)" if earlier else "")
+    return f"{answers}" + (f" (and {earlier[0]})" if earlier else "")
