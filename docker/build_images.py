@@ -74,7 +74,7 @@ class Plan:
         words = [self.builder, "build", "--file", f"docker/{name}.Dockerfile"]
         if self.builder == "buildah":
             # Dockerfiles' health checks are lost in OCI's own format. In a chroot it works inside containers, too.
-            words += ["--format", "docker", "--isolation", "chroot", "--network", "host", "--layers"]
+            words += ["--format", "docker", "--isolation", "chroot", "--network", "host", "--layers", "--force-rm"]
             if self.certificate:
                 words += [
                     "--volume",

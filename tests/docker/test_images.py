@@ -272,7 +272,14 @@ def test_the_serving_image_is_built_of_a_model_and_serves_it(
     )
     version = next((shelf / "models" / "snowmode").iterdir()).name
     plan = build_images.Plan("buildah", VERSION, "abc", "", "")
-    arguments = ["--build-arg", f"SERVING_IMAGE={base}", "--build-context", f"models={shelf / 'models'}"]
+    # Without layers: they would stay behind.
+    arguments = [
+        "--layers=false",
+        "--build-arg",
+        f"SERVING_IMAGE={base}",
+        "--build-context",
+        f"models={shelf / 'models'}",
+    ]
     try:
         run(["buildah", "build", "--quiet", "--format", "docker", "--tag", base, str(stand_in)])
         refused = run(plan.command("serving", *arguments, tag=name), expected=1)
