@@ -19,6 +19,8 @@ MINUTES = "takes minutes"
 RUNS_ON = "runs until it is stopped; the guides start it and ask it"
 NOT_RUN = {
     "make": "runs all that is here, and this test",
+    "docker compose": "wants docker; tests/docker/test_compose.py reads the file",
+    "kubectl": "wants a cluster; tests/k8s renders what is applied",
     "source": "the environment of the tests is active",
     "client --install-completion": "changes the shell of this machine",
     "client watch incoming/ --pattern": RUNS_ON,
