@@ -35,6 +35,8 @@ STATEMENT_SECONDS, LOCK_SECONDS, IDLE_SECONDS = 60, 10, 120
 APPLICATION = "snowmode sidecar"
 """How a connection shows itself to PostgreSQL."""
 
+_SECRET_PARAMETERS = ("password", "sslpassword")
+
 _MIGRATION_LOCK = 7_276_669_001  # an arbitrary number: which advisory lock of PostgreSQL migrations take
 
 _log = logging.getLogger(__name__)
@@ -57,7 +59,8 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self._url = _checked(url)
-        self.where = self._url.render_as_string(hide_password=True)
+        # libpq takes a password as a parameter, too.
+        self.where = self._url.difference_update_query(_SECRET_PARAMETERS).render_as_string(hide_password=True)
         self.is_sqlite = self._url.get_backend_name() == "sqlite"
         self.file = Path(str(self._url.database)) if self.is_sqlite else None
         self._engine = _engine(self._url, self.is_sqlite)
@@ -206,8 +209,16 @@ def _checked(url: str) -> URL:
     expected = "sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME"
     try:
         parsed = make_url(url)
-    except ArgumentError as error:
-        raise SettingsError(f"--database: expected {expected}, received {url!r}") from error
+    except (ArgumentError, ValueError):
+        kind, colon, rest = url.partition(":")
+        shown = repr(url)
+        if colon and rest:
+            shown = (
+                f"{kind}:... (the rest may hold a password, and is not shown); a port is a number, and @ : / in a "
+                "password are written %40 %3A %2F"
+            )
+        # The cause repeats a part of the address, which may be the password.
+        raise SettingsError(f"--database: expected {expected}, received {shown}") from None
     backend = parsed.get_backend_name()
     if backend == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")

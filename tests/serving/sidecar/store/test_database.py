@@ -60,6 +60,8 @@ def test_a_database_of_a_later_release_is_refused(database: Database, database_u
     [
         ("nonsense", "expected sqlite:///FILE or postgresql://"),
         ("mysql://me:secret@host/db", "expected sqlite:///FILE"),
+        ("postgresql:/me:secret@host/db", r"received postgresql:\.\.\. \(the rest may hold a password"),
+        ("postgresql://me:secret", "a port is a number"),
         ("sqlite://", "expected a file"),
         ("sqlite:///:memory:", "expected a file"),
         ("sqlite:////no/such/folder/winter.sqlite", "folder /no/such/folder is not there"),
@@ -72,7 +74,7 @@ def test_a_wrong_address_is_told_before_anything_starts(url: str, said: str) -> 
 
 
 def test_a_database_that_is_away_is_told_as_such(tmp_path: Path) -> None:
-    away = Database(f"postgresql://me:secret@/winter?host={tmp_path}")
+    away = Database(f"postgresql://me:secret@/winter?host={tmp_path}&password=secret")
     with pytest.raises(Unavailable) as error:
         away.check()
     assert error.value.part == "database"
