@@ -39,20 +39,20 @@ def dump(database: Database, path: Path, *, say: Callable[[str], None] = lambda 
     """
     if database.file is not None and not database.file.is_file():
         raise SettingsError(f"--database: expected a database, received {database.where}, where there is no file")
-    with database.snapshot() as connection:
+    # The file is read again after the database was let go: PostgreSQL ends a transaction that is idle for long.
+    with writing(path) as writer, database.snapshot() as connection:
         revision = _revision(connection, database.where)
         made = datetime.now(UTC).replace(microsecond=0)
-        with writing(path) as writer:
-            for table in tables_of(connection, revision):
-                columns = [_column(column) for column in table.columns]
-                entry = writer.table(table.name, columns, _rows(connection, table))
-                say(f"{entry.name:12} {entry.rows:>11,} rows")
-            return writer.close(
-                revision=revision,
-                release=metadata.version("snowmode"),
-                made=made,
-                database=database.where,
-            )
+        for table in tables_of(connection, revision):
+            columns = [_column(column) for column in table.columns]
+            entry = writer.table(table.name, columns, _rows(connection, table))
+            say(f"{entry.name:12} {entry.rows:>11,} rows")
+        return writer.close(
+            revision=revision,
+            release=metadata.version("snowmode"),
+            made=made,
+            database=database.where,
+        )
 
 
 def tables_of(connection: Connection, revision: str) -> list[Table]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from alembic.util import CommandError
 from sqlalchemy import Connection, Table, func, inspect, select, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from serving.sidecar.errors import Conflict, SettingsError
 from serving.sidecar.store import revisions
@@ -138,8 +138,8 @@ def _fill(connection: Connection, backup: Reader, path: Path, say: Callable[[str
             try:
                 connection.execute(table.insert(), [dict(zip(names, row, strict=True)) for row in part])
             except DBAPIError as error:
-                if error.connection_invalidated:
-                    raise
+                if error.connection_invalidated or isinstance(error, OperationalError):
+                    raise  # it went away, or its disk is full: no fault of the rows
                 raise SettingsError(
                     f"{path}: table {entry.name}, rows {done + 1:,} to {done + len(part):,}: the database refuses "
                     f"them: {' '.join(str(error.orig).split())}. Nothing was changed"

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import event, inspect, select, text
 
 from serving.protocol.records import PredictionRecord
-from serving.sidecar.errors import Conflict, SettingsError
+from serving.sidecar.errors import Conflict, SettingsError, Unavailable
 from serving.sidecar.store import revisions
 from serving.sidecar.store.backup import shelf
-from serving.sidecar.store.backup.archive import CONTENTS, reading
+from serving.sidecar.store.backup.archive import CONTENTS, Reader, reading
 from serving.sidecar.store.backup.dump import dump
 from serving.sidecar.store.backup.load import load
 from serving.sidecar.store.database import Database
@@ -125,6 +125,29 @@ def test_what_is_restored_is_what_was_there_on_the_other_kind_of_database_too(
     assert everything(database) == changed
     with database.writing() as connection:
         assert add_review(connection, 1, "NO", "c").id == 4
+
+
+def test_the_database_is_let_go_before_a_backup_is_read_again(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(database)
+    used: list[int] = []
+    monkeypatch.setattr(Reader, "check", lambda _: used.append(database.connections_in_use))
+    dump(database, tmp_path / "backup.zip")
+    assert used == [0], "PostgreSQL would end a transaction that is idle for two minutes"
+
+
+def test_a_disk_that_is_full_is_no_fault_of_the_backup(tmp_path: Path) -> None:
+    file = tmp_path / "backup.zip"
+    with closing(Database(f"sqlite:///{tmp_path / 'winter.sqlite'}")) as full:
+        fill(full)
+        dump(full, file)
+    with closing(Database(f"sqlite:///{tmp_path / 'small.sqlite'}")) as small:
+        event.listen(small._engine, "connect", lambda one, _: one.execute("PRAGMA max_page_count=60"))
+        with pytest.raises(Unavailable, match="disk is full"):
+            load(small, file)
+        with small.snapshot() as connection:
+            assert not inspect(connection).get_table_names()
 
 
 def test_a_database_that_is_not_empty_is_left_alone_unless_told(database: Database, tmp_path: Path) -> None:
