@@ -148,6 +148,10 @@ def _parts(host: str) -> tuple[str, int]:
     return name.strip("[]"), int(port)
 
 
+def _is_host(text: str) -> bool:
+    return _HOST.fullmatch(text) is not None and 0 < _parts(text)[1] < 65536
+
+
 def _expand(workers: str) -> tuple[str, ...]:
     hosts: list[str] = []
     for one in (part.strip() for part in workers.split(",")):
@@ -156,7 +160,7 @@ def _expand(workers: str) -> tuple[str, ...]:
         if len(numbers) > _MOST:
             raise TrainingError(f"--workers: expected {_MOST} workers at most, received {one!r}")
         hosts += [one[: found.start()] + str(n) + one[found.end() :] for n in numbers] if found else [one]
-    if wrong := [host for host in hosts if not _HOST.fullmatch(host) or not 0 < _parts(host)[1] < 65536]:
+    if wrong := [host for host in hosts if not _is_host(host)]:
         raise TrainingError(f"--workers: expected host:port, host:port or host{{0..3}}:port, received {wrong[0]!r}")
     if not hosts or len(set(hosts)) < len(hosts):
         raise TrainingError(f"--workers: expected each worker once, received {workers!r}")
@@ -178,7 +182,7 @@ def _of_tf_config(text: str) -> Cluster:
         number = int(task["index"]) + (len(chiefs) if task["type"] == "worker" else 0)
         if task["type"] not in ("chief", "worker") or not 0 <= number < len(hosts):
             raise ValueError(f"task {task} is none of the {len(hosts)} workers")
-        if wrong := [host for host in hosts if not _HOST.fullmatch(host)]:
+        if wrong := [host for host in hosts if not _is_host(host)]:
             raise ValueError(f"{wrong[0]!r} is not host:port")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         problem = f"{type(error).__name__}: {error}"

@@ -132,13 +132,13 @@ def _released(folder: Path, model: str) -> tuple[Path, int] | None:
     """Finds what the config file of a folder says of a model: folder of its versions, and the highest one."""
     path = folder / CONFIG_FILE
     try:
-        text = path.read_text(encoding="utf-8")
+        content = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise EmbeddedServerError(f"{path}: cannot be read: {error.strerror}") from error
     try:
-        entries = text_format.Parse(text, wire.ModelServerConfig()).model_config_list.config
+        entries = text_format.Parse(content.decode(), wire.ModelServerConfig()).model_config_list.config
     except (text_format.ParseError, ValueError) as error:
         raise EmbeddedServerError(
             f"{path}: expected a config of model servers, received: {error}; write it again with `training promote`, "
@@ -204,8 +204,6 @@ def _wait_for_versions(
 ) -> None:
     """Waits until every version is there: the server answers as soon as one of them is."""
     import grpc
-
-    from serving.protocol import wire
 
     request = wire.GetModelStatusRequest(model_spec=wire.ModelSpec(name=model))
     with grpc.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)]) as channel:

@@ -70,6 +70,13 @@ def test_workers_that_make_no_sense_are_named(workers, worker, said):
         find(workers, worker, {})
 
 
+@pytest.mark.parametrize("host", ["b", "b:0", "b:70000"])
+def test_a_tf_config_with_a_host_that_is_none_is_named(host):
+    config = {"cluster": {"worker": ["a:1", host]}, "task": {"type": "worker", "index": 0}}
+    with pytest.raises(TrainingError, match=f"expected TF_CONFIG such as .*'{host}' is not host:port"):
+        find("", None, {"TF_CONFIG": json.dumps(config)})
+
+
 def test_all_wait_until_all_are_there():
     hosts = tuple(f"localhost:{port}" for port in free_ports(3))
     ends, said = [], []

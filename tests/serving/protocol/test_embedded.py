@@ -62,6 +62,7 @@ def test_what_is_in_production_goes_before_what_is_newest(shelf: Path) -> None:
             MODEL_NAME,
             r"models.config: expected a config of model servers.*embedded:.*snowmode",
         ),
+        ("# Schneefälle", MODEL_NAME, r"models.config: expected a config of model servers, received: .*utf-8"),
         (config(7), MODEL_NAME, r"names version 7, which is not in .*snowmode; .*training promote VERSION --models"),
         (config(OLD), "snowmode-candidate", r"names no model 'snowmode-candidate'; there is: snowmode"),
         ("", "other", r"names no model 'other'; there is: none"),
@@ -70,7 +71,7 @@ def test_what_is_in_production_goes_before_what_is_newest(shelf: Path) -> None:
 def test_a_config_that_cannot_be_followed_is_named_with_the_way_out(
     shelf: Path, text: str, model: str, said: str
 ) -> None:
-    (shelf / CONFIG_FILE).write_text(text, encoding="utf-8")
+    (shelf / CONFIG_FILE).write_text(text, encoding="latin-1")
     with pytest.raises(EmbeddedServerError, match=said), server_at(f"embedded:{shelf}", model=model):
         pass
 
