@@ -30,7 +30,7 @@ Look = Callable[[], float | None]
 
 def at_server(address: str, context: ssl.SSLContext) -> Look | None:
     """Makes the look at a model server's certificate; None for a target without host and port."""
-    place = place_of(address.partition(",")[0])
+    place = place_of(address)
     if place is None:
         return None
     context.set_alpn_protocols(["h2"])  # or the server complains in its log
@@ -85,7 +85,7 @@ class Certificates:
             for part, look in self._looks.items():
                 try:
                     expiry = look()
-                except OSError as error:  # away, or no TLS: the watch says so itself
+                except (OSError, UnicodeError) as error:  # away, or no TLS: the watch says so itself
                     _log.debug("certificate of the %s: %s", part, error)
                 else:
                     if expiry is not None:
