@@ -100,7 +100,7 @@ def restore(
     it was. A backup of an earlier release is brought up to date.
 
     Exit codes: 0 done; 1 refused: the database is not empty, or in use; 2 wrong settings, or a damaged backup; 74 the
-    database does not answer: try again; 75 stopped, nothing was changed.
+    database does not answer, or its disk is full: try again; 75 stopped, nothing was changed.
 
     Examples:
     serving restore backups/snowmode-20261122T030000Z.zip --database sqlite:///winter.sqlite
@@ -117,27 +117,45 @@ def restore(
             _say(f"{contents.rows:,} rows restored into {opened.where}, {time.monotonic() - began:.1f} s")
 
 
-def verify_backup(file: File) -> None:
-    """Read a backup from its beginning to its end, and tell what it holds.
+def verify_backup(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Backups, one or many.", show_default=False)],
+) -> None:
+    """Read backups from their beginning to their end, and tell what they hold.
 
-    Exit codes: 0 it is whole; 2 it is damaged, or no backup.
+    Exit codes: 0 all are whole; 2 one is damaged, or no backup; the others are read all the same.
 
-    Example: serving verify-backup backups/snowmode-20261122T030000Z.zip
+    Example: serving verify-backup backups/*.zip
     """
+    from radar.errors import SnowmodeError
+
+    with _telling():
+        bad = 0
+        for file in files:
+            try:
+                _verify(file)
+            except SnowmodeError as error:
+                bad += 1
+                _say(f"Error: {error}")
+        if bad and len(files) > 1:
+            _say(f"{bad} of {len(files)} are not whole")
+        if bad:
+            raise typer.Exit(WRONG)
+
+
+def _verify(file: Path) -> None:
     from serving.sidecar.store import revisions
     from serving.sidecar.store.backup.archive import reading
 
-    with _telling():
-        with reading(file) as reader:
-            contents = reader.contents
-            reader.check()
-        typer.echo(f"{file}: whole")
-        typer.echo(f"made      {contents.made:%Y-%m-%d %H:%M:%S} UTC, by snowmode {contents.release}")
-        typer.echo(f"of        {contents.database}")
-        known = "" if revisions.is_known(contents.revision) else ", of a later release: this one cannot restore it"
-        typer.echo(f"tables    state {contents.revision}{known}")
-        for table in contents.tables:
-            typer.echo(f"{table.name:12} {table.rows:>11,} rows")
+    with reading(file) as reader:
+        contents = reader.contents
+        reader.check()
+    typer.echo(f"{file}: whole")
+    typer.echo(f"made      {contents.made:%Y-%m-%d %H:%M:%S} UTC, by snowmode {contents.release}")
+    typer.echo(f"of        {contents.database}")
+    known = "" if revisions.is_known(contents.revision) else ", of a later release: this one cannot restore it"
+    typer.echo(f"tables    state {contents.revision}{known}")
+    for table in contents.tables:
+        typer.echo(f"{table.name:12} {table.rows:>11,} rows")
 
 
 class _Stopped(Exception):  # noqa: N818  (no error: somebody asked for it)

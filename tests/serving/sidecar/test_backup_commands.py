@@ -218,6 +218,39 @@ def test_a_full_disk_is_worth_another_try_and_nothing_is_left(database: str, tmp
     assert list(out.iterdir()) == []
 
 
+def test_no_room_for_a_restore_is_worth_another_try_and_changes_nothing(database: str, tmp_path: Path) -> None:
+    with closing(Database(database)) as one, one.writing() as connection:
+        connection.exec_driver_sql("INSERT INTO seasons (id, name) VALUES (1, 'x')")
+        connection.execute(
+            frames.insert(), [{"season_id": 1, "name": random.randbytes(100).hex()} for _ in range(5000)]
+        )
+    file, other = tmp_path / "backup.zip", f"sqlite:///{tmp_path / 'other.sqlite'}"
+    assert run("backup", "--database", database, "--out", file)[0] == 0
+
+    def small() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+    done = serving("restore", file, "--database", other, preexec_fn=small)
+    assert done.returncode == 74, done.stderr
+    again = serving("restore", file, "--database", other)
+    assert again.returncode == 0, again.stderr
+
+
+def test_a_folder_of_backups_is_read_whatever_one_of_them_is(database: str, tmp_path: Path) -> None:
+    files = [tmp_path / name for name in ("a.zip", "b.zip", "c.zip")]
+    for file in files:
+        assert run("backup", "--database", database, "--out", file)[0] == 0
+    assert run("verify-backup", *files)[0] == 0
+    files[1].write_bytes(files[1].read_bytes()[:700])
+    code, said = run("verify-backup", *files)
+    assert code == 2
+    assert f"{files[0]}: whole" in said
+    assert f"Error: {files[1]}: expected a backup" in said
+    assert f"{files[2]}: whole" in said
+    assert "1 of 3 are not whole" in said
+
+
 def test_told_to_stop_it_leaves_nothing_behind(
     database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
