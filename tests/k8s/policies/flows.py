@@ -13,9 +13,11 @@ FOREIGN: dict[str, tuple[str, dict[str, str], str]] = {
     "prometheus": ("monitoring", {"app.kubernetes.io/name": "prometheus"}, ""),
     "ingress controller": ("ingress-nginx", {"app.kubernetes.io/name": "ingress-nginx"}, ""),
     "a stranger's pod": ("elsewhere", {"app.kubernetes.io/name": "stranger"}, ""),
+    # cert-manager starts it in the namespace of the Ingress, to answer Let's Encrypt (HTTP-01).
+    "certificate solver": ("snowmode", {"acme.cert-manager.io/http01-solver": "true"}, ""),
     "the internet": ("", {}, "203.0.113.7"),
 }
-"""Ends outside: namespace, labels, address."""
+"""Ends that are not ours: namespace, labels, address."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ NEEDED = (
         for port in (32768, 60999)
     ),
     Flow(("ingress controller",), (MODEL_SERVER,), 8080, "people look at the sidecar's pages", only_with="Ingress"),
+    Flow(("ingress controller",), ("certificate solver",), 8089, "a certificate is issued", only_with="Ingress"),
     *(
         Flow(("prometheus",), (target,), port, "numbers", only_with="PrometheusRule")
         for target, port in ((MODEL_SERVER, 8501), (MODEL_SERVER, 8080), ("watcher", 9100))

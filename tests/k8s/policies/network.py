@@ -188,7 +188,8 @@ def everything_is_denied_first(objects: Objects) -> list[str]:
         if not denying:
             found.append(f"no NetworkPolicy denies {direction} for every pod of the namespace")
     for entry in policies:
-        if not any(selects(entry["spec"].get("podSelector"), pod.labels) for pod in pods(objects)):
+        here = [end.labels for end in ends_of(objects) if end.namespace == NAMESPACE]
+        if not any(selects(entry["spec"].get("podSelector"), labels) for labels in here):
             found.append(f"NetworkPolicy/{entry['metadata']['name']}: it selects no pod")
         if "policyTypes" not in entry["spec"]:
             found.append(f"NetworkPolicy/{entry['metadata']['name']}: expected policyTypes; the default surprises")
