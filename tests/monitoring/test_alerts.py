@@ -108,6 +108,30 @@ CASES = [
         {50: [], 110: [Fires("100% errors: frames", {"part": "frames"}, PAGE)], 220: []},
     ),
     Case(
+        "one damaged frame of a feed of six an hour gets nobody up",
+        "SnowmodeErrorRatio",
+        {
+            'snowmode_watch_frames_total{outcome="classified"}': "0x9 1x9 2x9 3x29 4x9 5x9 6x120",
+            'snowmode_watch_frames_total{outcome="failed"}': "0x39 1x160",
+        },
+        {minute: [] for minute in (45, 55, 65, 75)},
+    ),
+    Case(
+        "two of three do",
+        "SnowmodeErrorRatio",
+        {
+            'snowmode_watch_frames_total{outcome="classified"}': "0x9 1x9 2x9 3x29 4x9 5x9 6x120",
+            'snowmode_watch_frames_total{outcome="failed"}': "0x29 1x9 2x160",
+        },
+        {35: [], 55: [Fires("66.67% errors: frames", {"part": "frames"}, PAGE)], 90: []},
+    ),
+    Case(
+        "somebody else's TensorFlow Serving in the same cluster",
+        "SnowmodeErrorRatio",
+        {f'{COUNT}{{status="UNAVAILABLE",namespace="elsewhere"}}': "0+20x120"},
+        {60: []},
+    ),
+    Case(
         "a server that refuses one in five",
         "SnowmodeErrorRatio",
         {f'{COUNT}{{status="OK"}}': "0+80x120", f'{COUNT}{{status="UNAVAILABLE"}}': "0x20 0+20x40 800x60"},
