@@ -108,12 +108,11 @@ def release(
         )
     note = f"{card.recipe}, run {folder.resolve().name}"
     if not again and (before := _published_before(models, card)) is not None:
-        now = releases.read(models)
         # Killed in between, a job publishes a version that nobody was told of.
-        if (models / releases.RELEASES_FILE).exists() and before not in {step.version for step in now.history}:
-            now = releases.offer(models, before, note=note, served_at=served_at)
+        now = releases.offer(models, before, note=note, served_at=served_at, unless_told=True)
         found = Released(models / contract.MODEL_NAME / str(before), now.labels_of(before), None)
-        _record(folder, found)
+        if not (folder / PUBLISHED_FILE).exists():  # otherwise the verdict of then would be lost
+            _record(folder, found)
         return found
     verdict = judge_run(folder, models, card, seed=seed)
     say(verdict.sentence)

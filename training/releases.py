@@ -124,7 +124,9 @@ def read(models: Path) -> Releases:
         ) from error
 
 
-def offer(models: Path, version: int, *, note: str = "", served_at: Path | None = None) -> Releases:
+def offer(
+    models: Path, version: int, *, note: str = "", served_at: Path | None = None, unless_told: bool = False
+) -> Releases:
     """Makes a version the candidate; the very first goes into production, for nothing is there to be guarded.
 
     Args:
@@ -132,6 +134,7 @@ def offer(models: Path, version: int, *, note: str = "", served_at: Path | None 
         version: Published already.
         note: For the history.
         served_at: Path of `models` as model servers see it; by default as it was given before.
+        unless_told: Leaves a version of which something is told already, as a job does that is started again.
 
     Raises:
         TrainingError: The files cannot be read or written.
@@ -139,6 +142,10 @@ def offer(models: Path, version: int, *, note: str = "", served_at: Path | None 
     with _locked(models):
         now = read(models)
         first = now.production is None or now.production == version
+        told = version in {step.version for step in now.history}
+        # Where nothing is recorded the newest version counts as in production; an older one is nobody's candidate.
+        if unless_told and (told or not (first or (models / RELEASES_FILE).exists())):
+            return _left(models, now, "", served_at).after
         change: dict[str, object] = {PRODUCTION if first else CANDIDATE: version}
         return _write(models, now, "promote" if first else "publish", version, note, served_at, change)
 
@@ -250,10 +257,10 @@ def _left(models: Path, now: Releases, nothing: str, served_at: Path | None = No
     """Leaves what is released; but a job before may have been killed before it wrote the config."""
     then = now.model_copy(update=_place(served_at))
     try:
-        written = (models / CONFIG_FILE).read_text(encoding="utf-8")
+        written = (models / CONFIG_FILE).read_bytes()
     except OSError:
-        written = ""
-    if (models / RELEASES_FILE).exists() and (then != now or written != config_text(models, then)):
+        written = b""
+    if (models / RELEASES_FILE).exists() and (then != now or written != config_text(models, then).encode()):
         _save(models, then)
         nothing += f"; {models / CONFIG_FILE} was not what is released, and was written again"
     return Change(now, then, nothing)

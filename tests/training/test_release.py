@@ -104,6 +104,9 @@ def test_the_same_model_is_not_worse_and_becomes_a_candidate(place):
 def test_a_run_that_was_published_is_not_published_twice(place):
     models, run_folder = place
     (first,) = releases.versions(models)
+    recorded = (run_folder / "published.json").read_bytes()
+    publish_run(run_folder, models, say=lambda _: None)
+    assert (run_folder / "published.json").read_bytes() == recorded, "with its verdict"
     (run_folder / "published.json").unlink()  # as if killed before it was written
     result = CliRunner().invoke(app, ["publish", str(run_folder), "--models", str(models)])
     assert result.exit_code == 0
@@ -128,6 +131,18 @@ def test_a_version_that_nobody_was_told_of_is_offered_when_its_job_is_started_ag
     again = publish_run(run_folder, models, say=lambda _: None)
     assert (again.folder.name, again.labels) == (str(first), ("candidate",))
     assert releases.read(models).production == 1
+
+
+def test_the_first_version_that_nobody_was_told_of_goes_into_production(place):
+    models, run_folder = place
+    (first,) = releases.versions(models)
+    config = releases.config_text(models, releases.read(models))
+    for lost in ((releases.RELEASES_FILE, releases.CONFIG_FILE), (releases.CONFIG_FILE,)):
+        for name in lost:
+            (models / name).unlink()
+        assert publish_run(run_folder, models, say=lambda _: None).labels == ("production",)
+        assert (models / releases.CONFIG_FILE).read_text() == config
+        assert [step.version for step in releases.read(models).history] == [first]
 
 
 def test_the_first_model_goes_into_production_with_a_warning_unless_it_has_skill(home):
