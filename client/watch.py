@@ -40,7 +40,8 @@ LOOK_SECONDS = 1.5
 FRONT = 8
 """Newest frames of a backlog, which go first: what a forecaster waits for."""
 
-_TIMEOUTS = Timeouts(describe=5.0, predict=30.0)
+# All tries with a server that hangs must end before the loop counts as stuck.
+_TIMEOUTS = Timeouts(describe=5.0, predict=20.0)
 _FEWEST, _MOST = 64, 4096  # frames between two looks
 _TROUBLED_PAUSE = 2.0
 _SILENT_STEPS = 3

@@ -14,10 +14,11 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from client.errors import ConfigError
-from client.watch import Watcher
+from client.watch import _TIMEOUTS, Watcher
 from client.watch_job import WatchJob
-from client.watch_metrics import Metrics, serve
+from client.watch_metrics import STUCK_SECONDS, Metrics, serve
 from client.watch_state import WatchState
+from serving.protocol.pipeline import FEWEST_TRIES
 from tests.client.test_watch_folder import Clock
 from tests.client.watching import drop, png, sidecar, until, watching
 from tests.serving.stand_in import brightness, stand_in
@@ -46,6 +47,11 @@ def numbers(port: int) -> dict[str, float]:
             labels = ",".join(sample.labels.values())
             found[f"{sample.name}{{{labels}}}" if labels else sample.name] = sample.value
     return {name.removeprefix("snowmode_watch_"): value for name, value in found.items()}
+
+
+def test_a_server_that_hangs_makes_no_loop_look_stuck() -> None:
+    pauses = 3.0 * FEWEST_TRIES
+    assert _TIMEOUTS.describe + FEWEST_TRIES * _TIMEOUTS.predict + pauses < STUCK_SECONDS
 
 
 def test_numbers_of_a_watch_at_work(tmp_path: Path, server: str) -> None:
