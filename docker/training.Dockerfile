@@ -28,7 +28,8 @@ WORKDIR /build
 # What rarely changes first: a new release of ours then needs no new download of theirs, which is large here.
 COPY pyproject.toml constraints.txt ./
 COPY docker/steps/list_requirements.py docker/steps/
-# Its version is the one of constraints.txt; CUDA's libraries are those that this version of TensorFlow asks for.
+# Its version is the one of constraints.txt. NVIDIA's libraries are not there: pip takes the newest that this version of
+# TensorFlow allows.
 ARG TENSORFLOW=tensorflow[and-cuda]
 RUN python3 docker/steps/list_requirements.py server "tensorflow=${TENSORFLOW}" > requirements.txt \
  && /opt/snowmode/bin/pip install --no-cache-dir --no-compile --only-binary :all: \
