@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email.utils
 import http.client
+import json
 import time
 import urllib.error
 import urllib.request
@@ -13,18 +14,20 @@ from client.doctor_finding import Finding, failure, ok, skipped, warning
 
 _SECONDS = 5.0
 _CLOCK_TOLERANCE = 5.0
+_LENGTH = 65_536
 
 
-def _get(url: str) -> tuple[int, str]:
-    """Gives status and Date header of an answer; raises OSError if there is none."""
+def _get(url: str) -> tuple[int, str, bytes]:
+    """Gives status, Date header and the beginning of an answer; raises OSError if there is none."""
     # As with gRPC: a proxy for web pages is no way there.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(url, timeout=_SECONDS) as answer:
-            return answer.status, answer.headers.get("Date", "")
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.headers.get("Date", "")
+        try:
+            answer = opener.open(url, timeout=_SECONDS)
+        except urllib.error.HTTPError as error:
+            answer = error
+        with answer:
+            return answer.status, answer.headers.get("Date", ""), answer.read(_LENGTH)
     except http.client.HTTPException as error:
         raise OSError(f"the answer is no HTTP ({error!r})") from error
 
@@ -34,19 +37,29 @@ def check_sidecar(url: str) -> list[Finding]:
     found = []
     for path, what, advice in (
         ("/healthz", "lives", "Is that the sidecar's address?"),
-        ("/readyz", "is ready", "Its database or model server is away; see its log. `client watch` keeps records."),
+        ("/readyz", "is ready", "What it names is away or wrong; its log says more. `client watch` keeps records."),
     ):
         try:
-            status, _ = _get(url.rstrip("/") + path)
+            status, _, body = _get(url.rstrip("/") + path)
         except (OSError, ValueError) as error:
             reason = getattr(error, "reason", error)
             found.append(failure("sidecar", f"{url} does not answer ({reason})", "Is it running? See --sidecar."))
             break
         if status != 200:
-            found.append(failure("sidecar", f"{url}{path} says {status}", advice))
+            found.append(failure("sidecar", f"{url}{path} says {status}{_parts_away(body)}", advice))
         else:
             found.append(ok("sidecar", f"{url} {what}"))
     return found
+
+
+def _parts_away(body: bytes) -> str:
+    """Tells which parts are not ready, and why, as /readyz does; nothing if it does not."""
+    try:
+        parts = json.loads(body)["parts"]
+        away = [f"{name}: {part.get('reason') or 'not ready'}" for name, part in parts.items() if not part["ready"]]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return ""
+    return f" ({'; '.join(away)})" if away else ""
 
 
 def check_clock(urls: Sequence[str]) -> Finding:
@@ -58,7 +71,7 @@ def check_clock(urls: Sequence[str]) -> Finding:
     for url in urls:
         before = time.time()
         try:
-            _, date = _get(url)
+            _, date, _ = _get(url)
         except (OSError, ValueError):
             continue
         try:

@@ -73,6 +73,11 @@ def look(models: Path) -> Shelf:
                 f"{path} is not what was released; write it again: training promote {now.production} "
                 f"--served-at {now.served_at or models.resolve()}"
             )
+    elif path.exists():
+        warnings.append(
+            f"{models / releases.RELEASES_FILE} is not there: the newest version is labelled only because nothing is "
+            f"known. Servers answer with the version that {path} names; make it known again: training promote VERSION"
+        )
     else:
         warnings.append("Nothing was released by name yet: servers of this folder answer with the newest version.")
     return Shelf(models, tuple(found), now, tuple(warnings))

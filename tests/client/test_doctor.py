@@ -428,13 +428,14 @@ def test_a_whole_batch(answer: Any, expected: State) -> None:
 
 
 @contextlib.contextmanager
-def web(statuses: dict[str, int], *, ahead: float = 0.0, date: str | None = None) -> Iterator[str]:
+def web(statuses: dict[str, int], *, ahead: float = 0.0, date: str | None = None, body: bytes = b"") -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.send_response_only(statuses.get(self.path, 404))
             self.send_header("Date", formatdate(time.time() + ahead, usegmt=True) if date is None else date)
-            self.send_header("Content-Length", "0")
+            self.send_header("Content-Length", str(len(body)))
             self.end_headers()
+            self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
             """Says nothing."""
@@ -456,6 +457,25 @@ def test_a_sidecar_that_lives_is_ready_or_not_or_away(closed_port: int) -> None:
         assert [each.state for each in check_sidecar(url)] == [State.OK, State.FAIL]
     (finding,) = check_sidecar(f"http://127.0.0.1:{closed_port}")
     assert finding.state is State.FAIL
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (
+            b'{"parts": {"database": {"ready": true}, "archive": {"ready": false, "reason": "gone"}}}',
+            " (archive: gone)",
+        ),
+        (b'{"parts": {"database": {"ready": false}}}', " (database: not ready)"),
+        (b'{"parts": [1]}', ""),
+        (b"[]", ""),
+        (b"<html>", ""),
+        (b"\xff", ""),
+    ],
+)
+def test_what_of_a_sidecar_is_not_ready_is_named(body: bytes, told: str) -> None:
+    with web({"/healthz": 200, "/readyz": 503}, body=body) as url:
+        assert check_sidecar(url)[1].text == f"{url}/readyz says 503{told}"
 
 
 def test_the_sidecar_is_part_of_the_whole(server: str) -> None:

@@ -209,6 +209,17 @@ def test_a_config_that_does_not_fit_the_records_is_shown_and_can_be_written_agai
     assert not published.look(tmp_path).warnings
 
 
+def test_lost_records_are_not_taken_for_a_folder_where_nothing_was_released(tmp_path):
+    shelve(tmp_path, 1, 2)
+    releases.promote(tmp_path, 1)
+    (tmp_path / RELEASES_FILE).unlink()
+    (warning,) = published.look(tmp_path).warnings
+    assert "releases.json is not there" in warning
+    assert f"{tmp_path / CONFIG_FILE} names" in warning
+    releases.promote(tmp_path, 1)
+    assert not published.look(tmp_path).warnings
+
+
 def offer_many(models, first):
     for version in range(first, first + 15):
         releases.offer(models, version)
