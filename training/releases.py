@@ -124,6 +124,11 @@ def read(models: Path) -> Releases:
         ) from error
 
 
+def _lost(models: Path) -> bool:
+    """Tells whether something was released, as servers are told, and its records are gone."""
+    return (models / CONFIG_FILE).exists() and not (models / RELEASES_FILE).exists()
+
+
 def offer(
     models: Path, version: int, *, note: str = "", served_at: Path | None = None, unless_told: bool = False
 ) -> Releases:
@@ -137,10 +142,16 @@ def offer(
         unless_told: Leaves a version of which something is told already, as a job does that is started again.
 
     Raises:
-        TrainingError: The files cannot be read or written.
+        TrainingError: The files cannot be read or written; or the records were lost.
     """
     with _locked(models):
         now = read(models)
+        if versions(models) != [version] and _lost(models):
+            raise TrainingError(
+                f"{models / RELEASES_FILE}: is not there, though {models / CONFIG_FILE} is, so nobody knows what is "
+                f"in production, and version {version} could go there unseen. Put back a copy, or name what is to be in "
+                "production, as that file names it: training promote VERSION. Then give this command again"
+            )
         first = now.production is None or now.production == version
         told = version in {step.version for step in now.history}
         # Where nothing is recorded the newest version counts as in production; an older one is nobody's candidate.

@@ -216,7 +216,13 @@ def test_lost_records_are_not_taken_for_a_folder_where_nothing_was_released(tmp_
     (warning,) = published.look(tmp_path).warnings
     assert "releases.json is not there" in warning
     assert f"{tmp_path / CONFIG_FILE} names" in warning
+    served = (tmp_path / CONFIG_FILE).read_bytes()
+    shelve(tmp_path, 3)
+    with pytest.raises(TrainingError, match="nobody knows what is in production"):
+        releases.offer(tmp_path, 3)
+    assert (tmp_path / CONFIG_FILE).read_bytes() == served, "a version nobody looked at answers nobody"
     releases.promote(tmp_path, 1)
+    assert releases.offer(tmp_path, 3).labels_of(3) == ("candidate",)
     assert not published.look(tmp_path).warnings
 
 
