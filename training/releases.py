@@ -149,8 +149,8 @@ def offer(
         if versions(models) != [version] and _lost(models):
             raise TrainingError(
                 f"{models / RELEASES_FILE}: is not there, though {models / CONFIG_FILE} is, so nobody knows what is "
-                f"in production, and version {version} could go there unseen. Put back a copy, or name what is to be in "
-                "production, as that file names it: training promote VERSION. Then give this command again"
+                f"in production, and version {version} could go there unseen. Put back a copy, or name what is to be "
+                "in production, as that file names it: training promote VERSION. Then give this command again"
             )
         first = now.production is None or now.production == version
         told = version in {step.version for step in now.history}
