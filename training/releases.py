@@ -118,9 +118,10 @@ def read(models: Path) -> Releases:
     except FileNotFoundError:
         return Releases(production=max(versions(models), default=None))
     except (OSError, ValidationError) as error:
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error.strerror or error
         raise TrainingError(
-            f"{path}: cannot be read: {str(error)[:300]}; if it is beyond repair, remove it, and name the version "
-            "that is to be in production: training promote VERSION"
+            f"{path}: cannot be read: {reason}. Put back a copy; or, if there is none, remove it and name the "
+            f"version that servers have now, as {CONFIG_FILE} beside it says: training promote VERSION"
         ) from error
 
 
