@@ -2,7 +2,6 @@
 
 import contextlib
 import itertools
-import json
 import multiprocessing
 import shutil
 import signal
