@@ -5,9 +5,9 @@
 #       -v results:/results snowmode-client classify /srv/radar/hse20152016 --out /results
 #
 # Results go to /results, the working directory. `make images` builds this image and the others.
-# In production name the base by digest: --build-arg BASE_IMAGE=docker.io/library/python@sha256:...
+# Renew the base with every release, by its digest: --build-arg BASE_IMAGE=docker.io/library/python@sha256:...
 # Behind a mirror: --build-arg PIP_INDEX_URL=..., and PIP_CERT=... for an authority of its own.
-ARG BASE_IMAGE=docker.io/library/python:3.13-slim-trixie
+ARG BASE_IMAGE=docker.io/library/python:3.13.9-slim-trixie@sha256:326df678c20c78d465db501563f3492d17c42a4afe33a1f2bf5406a1d56b0e86
 
 FROM ${BASE_IMAGE} AS system
 COPY docker/steps/slim_system.sh /tmp/

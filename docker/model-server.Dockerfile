@@ -6,9 +6,9 @@
 # It hosts what /models/models.config names, as `training publish --served-at /models` writes it. Arguments of your own
 # replace all of the default ones, and are those of tensorflow_model_server; the health check asks port 8501.
 # For GPUs take tensorflow/serving:2.20.0-gpu, or docker/serving.Dockerfile with a model inside.
-# In production name the base by digest: --build-arg BASE_IMAGE=docker.io/library/python@sha256:...
+# Renew the base with every release, by its digest: --build-arg BASE_IMAGE=docker.io/library/python@sha256:...
 # Behind a mirror: --build-arg PIP_INDEX_URL=..., and PIP_CERT=... for an authority of its own.
-ARG BASE_IMAGE=docker.io/library/python:3.13-slim-trixie
+ARG BASE_IMAGE=docker.io/library/python:3.13.9-slim-trixie@sha256:326df678c20c78d465db501563f3492d17c42a4afe33a1f2bf5406a1d56b0e86
 
 FROM ${BASE_IMAGE} AS system
 COPY docker/steps/slim_system.sh /tmp/
