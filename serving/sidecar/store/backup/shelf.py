@@ -30,7 +30,8 @@ def place(out: Path, now: datetime | None = None) -> Path:
     if out.suffix != SUFFIX:
         if not out.is_dir():
             raise SettingsError(
-                f"--out: expected a folder that is there, or a file that ends in {SUFFIX}, received {str(out)!r}"
+                f"--out: expected a folder that is there, or a file that ends in {SUFFIX}, received {str(out)!r}; "
+                "mkdir -p makes a folder"
             )
         file = out / f"snowmode-{now or datetime.now(UTC):%Y%m%dT%H%M%SZ}{SUFFIX}"
     if not file.parent.is_dir():
