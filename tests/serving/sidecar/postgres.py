@@ -56,6 +56,8 @@ class Postgres:
         self._user = _other_user() if os.geteuid() == 0 else None
         if self._user:
             shutil.chown(folder, self._user)
+        # Not by subprocess's `user`: with it Python forks a process full of gRPC's threads, which may hang for ever.
+        self._as_user = ["setpriv", f"--reuid={self._user}"] if self._user else []
         self._process: subprocess.Popen[bytes] | None = None
         words = ["-D", str(self._data), "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-sync"]
         done = self._run("initdb", *words)
@@ -75,10 +77,9 @@ class Postgres:
         log = (self._folder / "log").open("ab")
         with log:
             self._process = subprocess.Popen(
-                [str(self._programs / "postgres"), "-D", str(self._data), *words],
+                [*self._as_user, str(self._programs / "postgres"), "-D", str(self._data), *words],
                 stdout=log,
                 stderr=log,
-                user=self._user,
                 cwd=self._folder,
             )
         deadline = time.monotonic() + PATIENCE
@@ -116,8 +117,8 @@ class Postgres:
         return self._run("psql", "-X", "-q", "-h", str(self._folder), "-U", "postgres", "-d", "postgres", "-c", sql)
 
     def _run(self, program: str, *words: str) -> subprocess.CompletedProcess[bytes]:
-        command = [str(self._programs / program), *words]
-        return subprocess.run(command, capture_output=True, user=self._user, cwd=self._folder, check=False)
+        command = [*self._as_user, str(self._programs / program), *words]
+        return subprocess.run(command, capture_output=True, cwd=self._folder, check=False)
 
 
 @contextmanager
