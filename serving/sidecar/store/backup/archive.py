@@ -9,7 +9,7 @@ import json
 import os
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -156,7 +156,7 @@ class Reader:
             for _ in self.rows(table):
                 pass
 
-    def rows(self, table: TableEntry) -> Iterator[Row]:
+    def rows(self, table: TableEntry) -> Generator[Row, None, None]:
         """Reads a table; only at its end is it sure that all of it was as it was written.
 
         Raises:

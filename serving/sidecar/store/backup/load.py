@@ -7,6 +7,7 @@ import itertools
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from alembic.util import CommandError
 from sqlalchemy import Connection, Table, func, inspect, select, text
@@ -133,22 +134,27 @@ def _fill(connection: Connection, backup: Reader, path: Path, say: Callable[[str
                 f"{path}: table {entry.name} is not one of state {contents.revision!r}; take another backup. Nothing "
                 "was changed"
             )
-        done, rows = 0, backup.rows(entry)
-        while part := list(itertools.islice(rows, rows_of(entry.name))):
-            try:
-                connection.execute(table.insert(), [dict(zip(names, row, strict=True)) for row in part])
-            except DBAPIError as error:
-                if error.connection_invalidated or isinstance(error, OperationalError):
-                    raise  # it went away, or its disk is full: no fault of the rows
-                raise SettingsError(
-                    f"{path}: table {entry.name}, rows {done + 1:,} to {done + len(part):,}: the database refuses "
-                    f"them: {' '.join(str(error.orig).split())}. Nothing was changed"
-                ) from error
-            done += len(part)
+        # Closed here, as a row that is refused leaves it half-way: it holds the file of the backup open.
+        with contextlib.closing(backup.rows(entry)) as rows:
+            done = 0
+            while part := list(itertools.islice(rows, rows_of(entry.name))):
+                which = f"table {entry.name}, rows {done + 1:,} to {done + len(part):,}"
+                _insert(connection, table, [dict(zip(names, row, strict=True)) for row in part], f"{path}: {which}")
+                done += len(part)
         if _count(connection, table) != entry.rows:
             raise SettingsError(f"{path}: table {entry.name} holds rows twice. Nothing was changed")
         _go_on_counting(connection, table)
         say(f"{entry.name:12} {entry.rows:>11,} rows")
+
+
+def _insert(connection: Connection, table: Table, rows: list[dict[str, Any]], which: str) -> None:
+    try:
+        connection.execute(table.insert(), rows)
+    except DBAPIError as error:
+        if error.connection_invalidated or isinstance(error, OperationalError):
+            raise  # it went away, or its disk is full: no fault of the rows
+        reason = " ".join(str(error.orig).split())
+        raise SettingsError(f"{which}: the database refuses them: {reason}. Nothing was changed") from error
 
 
 def _go_on_counting(connection: Connection, table: Table) -> None:
