@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 
-def client(*words: object, cwd: Path | None = None, **more: object) -> subprocess.CompletedProcess[str]:
-    """Runs `client WORDS`."""
-    command = [sys.executable, "-m", "client", *map(str, words)]
+def client(
+    *words: object, cwd: Path | None = None, limits: Sequence[str] = (), **more: object
+) -> subprocess.CompletedProcess[str]:
+    """Runs `client WORDS`, within limits of `tests.limits`."""
+    command = [*limits, sys.executable, "-m", "client", *map(str, words)]
     return subprocess.run(command, capture_output=True, text=True, cwd=cwd, timeout=120, check=False, **more)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import gzip
 import json
 import os
@@ -18,6 +17,7 @@ from serving.protocol.connection import Connection
 from serving.protocol.contract import CLASSIFY, PROBABILITIES
 from tests.client.command import client, rows_of
 from tests.conftest import write_frames, write_png
+from tests.limits import no_superpowers
 
 
 @pytest.fixture(scope="module")
@@ -298,19 +298,11 @@ def test_a_name_that_is_no_text_is_still_written_and_read_back(server: str, tmp_
     assert [row["file"] for row in rows_of(tmp_path / "r.csv")] == [name]
 
 
-def _without_superpowers() -> None:
-    """Makes a process of root obey file modes, like any other user's (CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH)."""
-    if os.geteuid() == 0:
-        libc = ctypes.CDLL(None)
-        for capability in (1, 2):
-            libc.prctl(24, capability, 0, 0, 0)
-
-
 def test_an_unreadable_frame_costs_itself(server: str, tmp_path: Path) -> None:
     folder = write_frames(tmp_path / "locked", 5)
     (folder / "pr2hse00002.png").chmod(0)
     out = tmp_path / "r.csv"
-    done = client("classify", folder, "--server", server, "--out", out, preexec_fn=_without_superpowers)
+    done = client("classify", folder, "--server", server, "--out", out, limits=no_superpowers())
     assert done.returncode == 0, done.stderr
     rows = {row["file"]: row for row in rows_of(out)}
     assert rows["pr2hse00002.png"]["error"] == "cannot be read: permission denied"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-import signal
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -21,6 +19,7 @@ from serving.protocol.pipeline import Prediction
 from tests.client.command import client, rows_of
 from tests.client.test_resume import started
 from tests.conftest import write_frames
+from tests.limits import files_up_to
 from tests.serving.stand_in import CARD
 
 COUNT = 60
@@ -136,12 +135,8 @@ def test_a_dry_run_says_how_large_the_maps_will_be(season: Path, server: str, tm
 
 
 def test_a_full_disk_stops_with_a_clear_message_and_continues(season: Path, server: str, tmp_path: Path) -> None:
-    def small_files() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
-
     words = ("classify", season, "--server", server, "--out", tmp_path / "r.csv", "--explain", "both")
-    done = client(*words, preexec_fn=small_files)
+    done = client(*words, limits=files_up_to(40_000))
     assert done.returncode == 4
     assert "heat maps" in done.stderr
     assert "same command again" in done.stderr

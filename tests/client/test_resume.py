@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from serving.protocol.embedded import server_at
 from tests.benchmarks.material import publish_fresh
 from tests.client.command import client, rows_of
 from tests.conftest import write_frames
+from tests.limits import files_up_to
 
 pytestmark = pytest.mark.slow
 
@@ -141,11 +141,7 @@ def test_a_full_disk_stops_with_a_clear_message_and_continues(
 ) -> None:
     out = tmp_path / "r.csv"
 
-    def small_files() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
-
-    done = client("classify", season, "--server", server, "--out", out, preexec_fn=small_files)
+    done = client("classify", season, "--server", server, "--out", out, limits=files_up_to(20_000))
     assert done.returncode == 4
     assert "cannot be written: File too large" in done.stderr
     assert "same command again" in done.stderr

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import resource
 import shutil
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +16,7 @@ from tests.client.command import client
 from tests.client.forwarder import forwarder
 from tests.client.watching import PATTERN, Watching, drop, png, rows_in, sidecar, state_of, until, watching
 from tests.conftest import write_frames
+from tests.limits import files_up_to
 from tests.serving.stand_in import Refuse, brightness, stand_in
 
 pytestmark = pytest.mark.slow
@@ -281,11 +281,7 @@ def test_once_tells_by_its_exit_code(folder: Path, out: Path, server: str, tmp_p
 def test_once_on_a_full_disk(folder: Path, out: Path, server: str) -> None:
     drop_frames(folder, 0, 30)
 
-    def small_files() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
-
-    done = client("watch", folder, "--server", server, "--out", out, "--once", preexec_fn=small_files)
+    done = client("watch", folder, "--server", server, "--out", out, "--once", limits=files_up_to(20_000))
     assert done.returncode == 4
     assert "Traceback" not in done.stderr
     assert client("watch", folder, "--server", server, "--out", out, "--once").returncode == 0

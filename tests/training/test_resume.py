@@ -2,7 +2,6 @@
 
 import json
 import random
-import resource
 import signal
 import subprocess
 import sys
@@ -11,18 +10,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.limits import files_up_to
+
 pytestmark = pytest.mark.slow
 
 # Everything that has a state: moving averages, early stopping, a schedule, dropout, statistics of batches.
 STATEFUL = ["fit.ema=0.9", "augment.mixup=0.2", "fit.patience=3", "fit.warmup_epochs=1", "fit.weight_decay=0.001"]
 
 
-def start(folder, *overrides, strategy="none", environment=None, **more):
+def start(folder, *overrides, strategy="none", environment=None, limits=()):
     folder.mkdir(exist_ok=True)
-    command = [sys.executable, "-m", "tests.training.fit_child", str(folder), strategy, *overrides]
-    return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, **more
-    )
+    command = [*limits, sys.executable, "-m", "tests.training.fit_child", str(folder), strategy, *overrides]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
 
 
 def finish(process):
@@ -98,16 +97,11 @@ def test_a_finished_run_only_takes_its_weights_back(undisturbed):
 
 
 def test_a_full_disk_leaves_the_checkpoint_before_and_says_so(tmp_path):
-    # The limit on the size of files is what a test may do to a disk: writing fails in the middle of a file.
     assert finish(start(tmp_path, "fit.epochs=1")) == "done 1 0"
     last = tmp_path / "checkpoints" / "last.npz"
     size, content = last.stat().st_size, last.read_bytes()
 
-    def limit():
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size // 2, size // 2))
-
-    process = start(tmp_path, "fit.epochs=2", preexec_fn=limit)
+    process = start(tmp_path, "fit.epochs=2", limits=files_up_to(size // 2))
     _, err = process.communicate(timeout=120)
     assert process.returncode == 1
     assert "MachineError" in err

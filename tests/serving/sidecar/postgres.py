@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
+from tests.limits import as_user
+
 PATIENCE = 60.0
 _PATHS = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql*/bin")
 
@@ -56,8 +58,6 @@ class Postgres:
         self._user = _other_user() if os.geteuid() == 0 else None
         if self._user:
             shutil.chown(folder, self._user)
-        # Not by subprocess's `user`: with it Python forks a process full of gRPC's threads, which may hang for ever.
-        self._as_user = ["setpriv", f"--reuid={self._user}"] if self._user else []
         self._process: subprocess.Popen[bytes] | None = None
         words = ["-D", str(self._data), "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-sync"]
         done = self._run("initdb", *words)
@@ -77,7 +77,7 @@ class Postgres:
         log = (self._folder / "log").open("ab")
         with log:
             self._process = subprocess.Popen(
-                [*self._as_user, str(self._programs / "postgres"), "-D", str(self._data), *words],
+                [*as_user(self._user), str(self._programs / "postgres"), "-D", str(self._data), *words],
                 stdout=log,
                 stderr=log,
                 cwd=self._folder,
@@ -117,7 +117,7 @@ class Postgres:
         return self._run("psql", "-X", "-q", "-h", str(self._folder), "-U", "postgres", "-d", "postgres", "-c", sql)
 
     def _run(self, program: str, *words: str) -> subprocess.CompletedProcess[bytes]:
-        command = [*self._as_user, str(self._programs / program), *words]
+        command = [*as_user(self._user), str(self._programs / program), *words]
         return subprocess.run(command, capture_output=True, cwd=self._folder, check=False)
 
 

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from serving.sidecar.store.backup import dump as dump_module
 from serving.sidecar.store.backup.archive import reading
 from serving.sidecar.store.database import Database
 from serving.sidecar.store.tables import frames, predictions, series
+from tests.limits import files_up_to
 from tests.serving.sidecar.process import Sidecar, make_records
 
 BATCH = 50
@@ -35,12 +36,13 @@ PATHS = (
 )
 
 
-def serving(*words: object, largest: int | None = None) -> subprocess.CompletedProcess[str]:
-    """Runs a command as a process, which may write files of so many bytes."""
-    # Not by preexec_fn: a fork of this process, full of gRPC's threads, may hang for ever.
-    limit = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({largest}, {largest})); " if largest else ""
-    command = [sys.executable, "-c", f"{limit}from serving.cli import main; main()", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+def serving(
+    *words: object, limits: Sequence[str] = (), variables: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Runs a command as a process, within limits of `tests.limits` and with more environment variables."""
+    command = [*limits, sys.executable, "-c", "from serving.cli import main; main()", *map(str, words)]
+    env = {**os.environ, **(variables or {})}
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=env)
 
 
 @pytest.fixture
@@ -82,7 +84,7 @@ def test_a_backup_under_load_is_whole_and_a_restored_winter_says_the_same(
     try:
         backups = tmp_path / "backups"
         backups.mkdir()
-        done = serving("backup", "--out", backups, env={**os.environ, "SNOWMODE_SIDECAR_DATABASE": database_url})
+        done = serving("backup", "--out", backups, variables={"SNOWMODE_SIDECAR_DATABASE": database_url})
     finally:
         stop.set()
         writer.join()
@@ -209,7 +211,7 @@ def test_a_full_disk_is_worth_another_try_and_nothing_is_left(database: str, tmp
     out = tmp_path / "backups"
     out.mkdir()
 
-    done = serving("backup", "--database", database, "--out", out, largest=100_000)
+    done = serving("backup", "--database", database, "--out", out, limits=files_up_to(100_000))
     assert done.returncode == 74, done.stderr
     assert "Error: cannot be written: File too large. Make room and run it again" in done.stderr
     assert list(out.iterdir()) == []
@@ -224,7 +226,7 @@ def test_no_room_for_a_restore_is_worth_another_try_and_changes_nothing(database
     file, other = tmp_path / "backup.zip", f"sqlite:///{tmp_path / 'other.sqlite'}"
     assert run("backup", "--database", database, "--out", file)[0] == 0
 
-    done = serving("restore", file, "--database", other, largest=300_000)
+    done = serving("restore", file, "--database", other, limits=files_up_to(300_000))
     assert done.returncode == 74, done.stderr
     again = serving("restore", file, "--database", other)
     assert again.returncode == 0, again.stderr
