@@ -295,6 +295,9 @@ def test_pictures_of_jma_name_their_source(make_client, tmp_path):
     record(client, make_records([name, "plain.png"]))
     assert "出典：気象庁ホームページ" in client.get("/frames/1").text
     assert "出典：気象庁ホームページ" not in client.get("/frames/2").text
+    # The terms of use ask to say that the data were processed, in the reader's language.
+    assert "(processed)" in client.get("/frames/1").text
+    assert "(加工して作成)" in client.get("/frames/1", headers={"Accept-Language": "ja"}).text
 
 
 def test_files_are_kept_by_browsers_as_long_as_they_are_the_same(reader):
