@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from client.errors import ConfigError, OutputError
 from client.rows import Row, read_results
 from client.runs import Record, read_record, record_file
-from client.sidecar import BATCH, Denied, Refused, Sidecar, SidecarConnection, as_record
+from client.sidecar import BATCH, NO_TOKEN, Denied, Refused, Sidecar, SidecarConnection, as_record
 from serving.protocol.contract import MODEL_NAME
 
 REFUSED_LIMIT = 20
@@ -152,7 +152,7 @@ class _Sender:
             try:
                 answer = ask()
             except Denied as error:
-                hint = "" if self._job.token else "; it may want a token: SNOWMODE_TOKEN"
+                hint = "" if self._job.token else NO_TOKEN
                 raise OutputError(f"The sidecar at {self._job.url} takes no records: {error}{hint}") from error
             except (OSError, http.client.HTTPException) as error:
                 reason = error.reason if isinstance(error, urllib.error.URLError) else error

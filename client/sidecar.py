@@ -18,6 +18,9 @@ from serving.protocol.records import CONTENT_TYPE, MAX_ERROR, PATH, PredictionRe
 BATCH = 1000
 """Records in one request."""
 
+NO_TOKEN = "; it may want a token: SNOWMODE_TOKEN"
+"""What to say beside a `Denied` to whoever gave none."""
+
 _TIMEOUT = 30.0
 _DENIED = {401, 403, 404, 405}
 _BAD_RECORD = {400, 409, 413, 422}  # answers that blame what was sent, not who sent it or where to

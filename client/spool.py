@@ -11,11 +11,12 @@ import logging
 import sqlite3
 import threading
 import urllib.error
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from pydantic import ValidationError
 
-from client.sidecar import BATCH, Refused, Sidecar, SidecarConnection, as_record
+from client.errors import OutputError
+from client.sidecar import BATCH, NO_TOKEN, Denied, Refused, Sidecar, SidecarConnection, as_record
 from client.watch_records import Recorded
 from client.watch_state import WatchState
 from client.watch_trouble import Trouble
@@ -43,6 +44,7 @@ class Spool:
         self._trouble = Trouble()
         self._refused: dict[str, int] = {}  # name and revision, of this process; the next one tries them once more
         self._refused_in_a_row = 0
+        self._failure = ""
         self._thread = threading.Thread(target=self._run, name="spool", daemon=True)
         self._text = f"records cannot be sent to the sidecar at {sidecar.url}"
         self._connection = SidecarConnection(sidecar)
@@ -66,6 +68,27 @@ class Spool:
         self._new.set()
         self._thread.join(timeout)
 
+    def finish(self, stopped: Callable[[], bool] = lambda: False) -> int:
+        """Sends everything, however long that takes, and ends: for a run that somebody waits for.
+
+        Args:
+            stopped: Whether nobody waits any more.
+
+        Returns:
+            How many records the sidecar refused, each alone. They are kept.
+
+        Raises:
+            OutputError: It does not have the others either. They are kept too.
+        """
+        self._stopped.set()
+        self._new.set()
+        # In steps: a signal only gets its word in between.
+        while self._thread.is_alive() and not stopped():
+            self._thread.join(0.1)
+        if self._failure:
+            raise OutputError(f"{self._text}: {self._failure}.\nThey are kept; the next run sends them")
+        return len(self._refused)
+
     def _run(self) -> None:
         wait = _FIRST_WAIT
         while True:
@@ -75,13 +98,15 @@ class Spool:
                         self._new.clear()
                         self._send_all(state)
                         self._trouble.end("sidecar", self._text)
-                        wait = _FIRST_WAIT
+                        wait, self._failure = _FIRST_WAIT, ""
                         if self._stopped.is_set():
                             return
                         self._new.wait()
             except (OSError, http.client.HTTPException, sqlite3.Error) as error:
-                reason = error.reason if isinstance(error, urllib.error.URLError) else error
-                self._trouble.begin("sidecar", f"{self._text}: {reason}; they are kept, trying again")
+                reason = str(error.reason if isinstance(error, urllib.error.URLError) else error)
+                hint = NO_TOKEN if isinstance(error, Denied) and not self._sidecar.token else ""
+                self._failure = reason + hint
+                self._trouble.begin("sidecar", f"{self._text}: {self._failure}; they are kept, trying again")
                 if self._stopped.wait(wait):
                     return
                 wait = min(2 * wait, _LAST_WAIT)

@@ -75,6 +75,11 @@ class Watcher:
         self._write_days_at = 0.0
         self._started = time.monotonic()
 
+    @property
+    def stopped(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stopped
+
     def stop(self) -> None:
         """Asks the loop to end after what is in flight. Safe in a signal handler."""
         self._stopped = True

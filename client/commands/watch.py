@@ -137,6 +137,10 @@ def watch(
     away: what comes meanwhile is caught up with, and each trouble is logged once when it begins and once when it is
     over. Stop it with Ctrl-C or SIGTERM, or kill it: the next start goes on where it was.
 
+    Exit codes with --once: 0 done; 1 done, but the sidecar refused single records; 2 wrong settings; 3 the model
+    server; 4 results cannot be written, or the sidecar takes no records; 130 stopped. What the sidecar does not have
+    is kept, and sent by the next run.
+
     Examples:
     client watch incoming/ --pattern "%Y%m%d%H%M.png" --cadence 5
     client watch jma/ --window 135,141,35,40 --cadence 10
@@ -146,7 +150,7 @@ def watch(
     import math
     from contextlib import ExitStack
 
-    from client.errors import ConfigError
+    from client.errors import ConfigError, Interrupted
     from client.settings import find_server, find_tls
     from client.sidecar import Sidecar, check_url
     from client.sources import Folder, name_of
@@ -224,8 +228,13 @@ def watch(
             while not finished:
                 with server_at(address, model=model) as at:
                     finished = watcher.run(at, lost_after=lost_after)
+            refused = spool.finish(lambda: watcher.stopped) if once and spool is not None else 0
+            if once and watcher.stopped:
+                raise Interrupted("Stopped on request; the same command goes on where it was")
     except SnowmodeError as error:
         fail(error)
+    if refused:
+        raise typer.Exit(1)
 
 
 def _stop_by_signal(stop: Callable[[], None]) -> None:

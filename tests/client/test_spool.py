@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import logging
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from client import spool as module
-from client.errors import ConfigError
+from client.errors import ConfigError, OutputError
 from client.sidecar import Sidecar, check_url
 from client.spool import REFUSED_LIMIT, Spool
 from client.watch_state import WatchState
@@ -179,6 +180,38 @@ def test_stopping_waits_for_nobody_who_is_away(state: WatchState, fake: FakeSide
         until(lambda: not spool.up)
     assert not spool._thread.is_alive()
     assert state.unsent() == 1
+
+
+def test_finishing_sends_everything_and_tells_what_was_not_taken(state: WatchState, fake: FakeSidecar) -> None:
+    fake.refuses = {"7", "300"}
+    state.record([frame(str(n)) for n in range(2500)])
+    with sending(state, fake) as spool:
+        assert spool.finish() == 2
+    assert (state.unsent(), len(fake.records)) == (2, 2498)
+    fake.answer = 503
+    with sending(state, fake) as spool, pytest.raises(OutputError, match=r"503 .*\nThey are kept"):
+        spool.finish()
+    assert state.unsent() == 2
+
+
+def test_finishing_waits_no_longer_than_anybody_waits_for_it(
+    state: WatchState, fake: FakeSidecar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, go_on = threading.Event(), threading.Event()
+    take = fake.take
+
+    def take_late(record: dict[str, object]) -> None:
+        asked.set()
+        go_on.wait(60)
+        take(record)
+
+    monkeypatch.setattr(fake, "take", take_late)
+    state.record([frame("a")])
+    with sending(state, fake) as spool:
+        assert spool.finish(asked.is_set) == 0
+        assert state.unsent() == 1
+        go_on.set()
+    assert state.unsent() == 0
 
 
 @pytest.mark.parametrize("url", ["http://localhost:8080", "https://host/behind/a/path/", "http://[::1]:80"])

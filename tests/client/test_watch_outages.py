@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import resource
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import grpc
@@ -101,12 +103,58 @@ def test_what_the_sidecar_missed_is_sent_by_the_next_start(folder: Path, out: Pa
     command = ("watch", folder, "--server", server, "--out", out, "--pattern", PATTERN, "--once", "--season", "w26")
     with sidecar() as fake:
         fake.stop()
-        assert client(*command, "--sidecar", fake.url).returncode == 0
+        away = client(*command, "--sidecar", fake.url)
+        assert away.returncode == 4
+        assert f"Error: records cannot be sent to the sidecar at {fake.url}: " in away.stderr
+        assert "Traceback" not in away.stderr
         assert len(rows_in(out)) == 5
         fake.start()
         assert client(*command, "--sidecar", fake.url).returncode == 0
         assert {season for season, _, _ in fake.records} == {"w26"}
         assert sorted(fake.taken.values()) == [[1]] * 5
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "reason"),
+    [
+        (401, 4, "it may want a token: SNOWMODE_TOKEN.\nThey are kept; the next run sends them"),
+        (403, 4, "403 Forbidden"),
+        (500, 4, "500 Internal Server Error"),
+        (400, 1, "the sidecar refuses the record of '202601010000.png': 400 Bad Request"),
+        (422, 1, "the sidecar refuses the record of '202601010000.png': 422 Unprocessable Entity"),
+    ],
+)
+def test_once_tells_by_its_exit_code_what_the_sidecar_did_not_take(
+    folder: Path, out: Path, server: str, answer: int, code: int, reason: str
+) -> None:
+    drop_frames(folder, 0, 3)
+    command = ("watch", folder, "--server", server, "--out", out, "--pattern", PATTERN, "--once", "--quiet")
+    with sidecar() as fake:
+        fake.answer = answer
+        for _ in range(2):  # nothing new in the folder the second time, and still not recorded
+            refused = client(*command, "--sidecar", fake.url)
+            assert (refused.returncode, len(rows_in(out))) == (code, 3), refused.stderr
+            assert reason in refused.stderr
+        fake.answer = 200
+        assert client(*command, "--sidecar", fake.url).returncode == 0
+        assert sorted(fake.taken.values()) == [[1]] * 3
+
+
+def test_once_tells_that_it_was_stopped(folder: Path, out: Path) -> None:
+    drop_frames(folder, 0, 3)
+    asked, go_on = threading.Event(), threading.Event()
+
+    def answer(images: np.ndarray) -> np.ndarray:
+        asked.set()
+        go_on.wait(60)
+        return brightness(images)
+
+    with stand_in(answer) as server, watching(folder, server, out, "--once") as watch:
+        watch.until(asked.is_set, "a call in flight")
+        watch.process.send_signal(signal.SIGTERM)
+        go_on.set()
+        assert watch.process.wait(60) == 130, watch.log
+    assert "\nStopped on request; the same command goes on where it was\n" in watch.log
 
 
 def test_the_disk_is_full(folder: Path, out: Path, server: str) -> None:
