@@ -4,7 +4,9 @@
 #   docker run --read-only --tmpfs /tmp -p 127.0.0.1:8080:8080 -v winter:/var/lib/snowmode -v /srv/radar:/srv/radar:ro \
 #       -e SNOWMODE_SIDECAR_SERVER=gpu:8500 -e SNOWMODE_SIDECAR_TOKENS=... snowmode-sidecar
 #
-# `docker run --entrypoint serving snowmode-sidecar backup ...` keeps the database; `make images` builds all images.
+# `docker run --entrypoint serving snowmode-sidecar backup ...` keeps the database, and `--entrypoint training ...
+# rollback --models /models` puts the model before into production: neither needs TensorFlow. `make images` builds all
+# images.
 # Renew the base with every release, by its digest: --build-arg BASE_IMAGE=docker.io/library/python@sha256:...
 # Behind a mirror: --build-arg PIP_INDEX_URL=..., and PIP_CERT=... for an authority of its own.
 ARG BASE_IMAGE=docker.io/library/python:3.13.9-slim-trixie@sha256:326df678c20c78d465db501563f3492d17c42a4afe33a1f2bf5406a1d56b0e86
@@ -34,14 +36,16 @@ COPY radar radar
 COPY serving serving
 COPY client client
 COPY training training
-# The last ones are imported by name when the service starts; Alembic's env.py can be by Alembic only.
+# Those of uvicorn and SQLAlchemy are imported by name when the service starts, those of training when a model is
+# promoted, taken back or listed; Alembic's env.py can be by Alembic only.
 RUN /opt/snowmode/bin/pip wheel --no-cache-dir --no-deps --wheel-dir dist . \
  && /opt/snowmode/bin/pip install --no-cache-dir --no-compile --no-deps dist/*.whl \
  && /opt/snowmode/bin/pip check \
  && sh docker/steps/slim_packages.sh /opt/snowmode \
  && /opt/snowmode/bin/python docker/steps/compile_used.py serving.sidecar serving.cli netCDF4 \
         uvicorn.protocols.http.h11_impl uvicorn.lifespan.on sqlalchemy.dialects.sqlite.pysqlite \
-        sqlalchemy.dialects.postgresql.psycopg -serving.sidecar.store.migrations.env
+        sqlalchemy.dialects.postgresql.psycopg -serving.sidecar.store.migrations.env \
+        training.cli training.releases training.published
 
 FROM scratch
 ARG VERSION=0.1.0

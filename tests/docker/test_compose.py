@@ -28,7 +28,7 @@ from tests.docker.dockerfiles import health_check
 from tests.docker.test_dockerfiles import put_models_there
 from tests.k8s.command_lines import known_variables, read
 
-OURS = {"model-check", "embedded", "sidecar", "watcher", "client", "training", "backup"}
+OURS = {"model-check", "embedded", "sidecar", "watcher", "client", "training", "releases", "backup"}
 PLACES = {"ARCHIVE", "LABELLED", "SEASON"}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 import stat
 import subprocess
 import time
@@ -17,6 +18,7 @@ from tests.docker.build import build_images
 from tests.docker.compose import SETTINGS, load
 from tests.docker.conftest import ROOT, VERSION
 from tests.docker.containers import USER, Container, Image, Pod, mounted
+from training import releases
 
 pytestmark = pytest.mark.slow
 ALL = ["client", "sidecar", "model-server", "training"]
@@ -198,6 +200,37 @@ def test_the_sidecar_image_backs_itself_up(sidecar: Container):
     done = sidecar.execute("serving", "backup", "--out", "/backup", "--keep", "3")
     assert done.returncode == 0, done.stderr
     assert ".zip" in sidecar.execute("ls", "/backup").stdout
+
+
+def test_the_sidecar_image_promotes_models_and_takes_them_back(
+    sidecar_image: Image, shelf: Path, pod: Pod, tmp_path: Path
+):
+    """With the commands of compose.yaml, beside its own; and nothing of it is compiled at 3 a.m."""
+    models = shutil.copytree(shelf / "models", tmp_path / "models")
+    (first,) = releases.versions(models)
+    second = first + 1
+    shutil.copytree(models / "snowmode" / str(first), models / "snowmode" / str(second))
+    releases.offer(models, second)
+    service = load()["services"]["releases"]
+
+    def run_one(*words: str) -> str:
+        code, said = pod.run(
+            sidecar_image, *(words or service["command"]),
+            entrypoint=service["entrypoint"], volumes={"/models": models},
+        )  # fmt: skip
+        assert code == 0, said
+        return said
+
+    assert str(first) in (listed := run_one())
+    assert str(second) in listed
+    run_one("promote", "--models", "/models")
+    assert releases.read(models).production == second
+    run_one("rollback", "--models", "/models")
+    assert releases.read(models).production == first
+    compiled = {path.name.partition(".")[0] for path in sidecar_image.root.glob(
+        "opt/snowmode/lib/*/site-packages/training/**/__pycache__/*.pyc"
+    )}  # fmt: skip
+    assert {"cli", "models", "releases", "published"} <= compiled
 
 
 def test_a_client_without_a_token_is_told_what_is_missing(

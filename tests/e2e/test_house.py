@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import write_frames
+from training import releases
 
 ROOT = Path(__file__).parents[2]
 
@@ -85,6 +88,35 @@ def test_the_client_works_where_tensorflow_is_not_installed(server: str, tmp_pat
     )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "r.csv").read_text().count("\n") == 11
+
+
+def test_models_are_promoted_and_taken_back_where_training_could_not_run(models: Path, tmp_path: Path) -> None:
+    """As in the image of the sidecar, which does it in a cluster: that of training would have to be fetched first."""
+    code = WITHOUT_TENSORFLOW.replace('"PIL"', '"PIL", "matplotlib", "scipy"').replace("client.cli", "training.cli")
+    folder = shutil.copytree(models, tmp_path / "models")
+    (first,) = releases.versions(folder)
+    second = first + 1
+    releases.offer(folder, first)
+    shutil.copytree(folder / "snowmode" / str(first), folder / "snowmode" / str(second))
+    releases.offer(folder, second)
+
+    def training(*words: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", code, *words, "--models", str(folder)],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=ROOT,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    training("promote")
+    assert releases.read(folder).production == second
+    training("rollback")
+    assert releases.read(folder).production == first
+    listed = json.loads(training("models", "--json"))
+    assert {entry["version"] for entry in listed["versions"]} == {first, second}
 
 
 def test_an_embedded_server_without_tensorflow_says_what_to_install(models: Path, tmp_path: Path) -> None:

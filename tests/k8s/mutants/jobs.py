@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.k8s.mutants.ways import Mutant, cron, first_exit_codes, job
+from tests.k8s.mutants.ways import Mutant, container, cron, first_exit_codes, job
 from tests.k8s.objects import pod_of
 
 JOBS = [
@@ -26,7 +26,13 @@ JOBS = [
         "jobs_tell_hopeless_failures_from_bad_luck",
         "a refused model that is trained again",
         lambda o: first_exit_codes(job(o, "training"))["values"].remove(1),
-        "it refuses again",
+        "what was refused is refused again",
+    ),
+    Mutant(
+        "jobs_tell_hopeless_failures_from_bad_luck",
+        "a refused roll-back that is tried again",
+        lambda o: first_exit_codes(job(o, "rollback"))["values"].remove(1),
+        "CronJob/rollback: podFailurePolicy: what was refused is refused again",
     ),
     Mutant(
         "jobs_tell_hopeless_failures_from_bad_luck",
@@ -82,5 +88,30 @@ JOBS = [
             }
         ),
         "Job/training: expected a suspended CronJob",
+    ),
+    Mutant(
+        "a_release_waits_for_no_image",
+        "a roll-back in the image of training",
+        lambda o: container(pod_of(o, "CronJob", "rollback")).update(image="images.example/snowmode-training:0.1.0"),
+        "expected an image of the model server's pod",
+    ),
+    Mutant(
+        "a_release_waits_for_no_image",
+        "a promotion on any node",
+        lambda o: pod_of(o, "CronJob", "promote").spec.pop("affinity"),
+        "expected podAffinity for the model server",
+    ),
+    Mutant(
+        "who_goes_to_the_node_of_another_is_let_in",
+        "a roll-back that the node with the GPU keeps out",
+        lambda o: pod_of(o, "CronJob", "rollback").spec.pop("tolerations"),
+        "CronJob/rollback: it goes where Deployment/model-server is",
+    ),
+    Mutant(
+        "who_goes_to_the_node_of_another_is_let_in",
+        "a backup of SQLite that the node with the GPU keeps out",
+        lambda o: pod_of(o, "CronJob", "database-backup").spec.pop("tolerations"),
+        "CronJob/database-backup: it goes where Deployment/model-server is",
+        of="base+gpu",
     ),
 ]

@@ -6,8 +6,9 @@ import re
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from tests.k8s.objects import job_of, of_kind, where
+from tests.k8s.objects import Pod, job_of, of_kind, pods, selects, where
 from tests.k8s.policies import policy
+from tests.k8s.policies.commands import our_lines
 from tests.k8s.rendering import Objects
 
 # Exit codes of our commands; see `training --help` and `client --help`.
@@ -72,8 +73,8 @@ def jobs_tell_hopeless_failures_from_bad_luck(objects: Objects) -> list[str]:
                     f"{name}: podFailurePolicy: expected the Job to fail at once on exit code 2 of {part['name']}, "
                     "wrong settings"
                 )
-        if "training" in spec["template"]["spec"]["containers"][0]["image"] and REFUSED not in fails:
-            found.append(f"{name}: podFailurePolicy: what the release gate refused, it refuses again: fail on 1, too")
+        if spec["template"]["spec"]["containers"][0].get("command") == ["training"] and REFUSED not in fails:
+            found.append(f"{name}: podFailurePolicy: what was refused is refused again: fail on 1, too")
         if fails & AGAIN:
             found.append(f"{name}: podFailurePolicy: 74 and 75 mean: try again")
         if not disrupted:
@@ -128,3 +129,42 @@ def what_a_person_starts_is_a_template(objects: Objects) -> list[str]:
         if name not in TEMPLATES | TO_TRY_IT and entry["spec"].get("suspend"):
             found.append(f"CronJob/{name}: it is suspended, so it never runs")
     return found
+
+
+@policy
+def a_release_waits_for_no_image(objects: Objects) -> list[str]:
+    """Training's image has several GB for GPUs; a roll-back at 3 a.m. takes one that its node has already."""
+    servers = [pod for pod in pods(objects) if pod.component == "model-server"]
+    there = {container.spec["image"] for pod in servers for container in pod.containers}
+    found = []
+    for line, done in our_lines(objects):
+        if done.command not in ("promote", "rollback"):
+            continue
+        image = line.container.spec["image"]
+        if image not in there:
+            found.append(f"{line.container.name}: {image}: expected an image of the model server's pod")
+        if not any(neighbour in servers for neighbour in neighbours(line.container.pod, objects)):
+            found.append(f"{line.container.name}: expected podAffinity for the model server, where the image is")
+    return found
+
+
+@policy
+def who_goes_to_the_node_of_another_is_let_in(objects: Objects) -> list[str]:
+    """A node with a GPU keeps out whoever does not tolerate its taint."""
+    found = []
+    for pod in pods(objects):
+        for neighbour in neighbours(pod, objects):
+            for taint in neighbour.spec.get("tolerations", []):
+                if taint not in pod.spec.get("tolerations", []):
+                    found.append(f"{pod.name}: it goes where {neighbour.name} is, without its toleration {taint}")
+    return found
+
+
+def neighbours(pod: Pod, objects: Objects) -> list[Pod]:
+    """Gives the pods beside which one must or would like to be."""
+    affinity = pod.spec.get("affinity", {}).get("podAffinity", {})
+    terms = [
+        *affinity.get("requiredDuringSchedulingIgnoredDuringExecution", []),
+        *(part["podAffinityTerm"] for part in affinity.get("preferredDuringSchedulingIgnoredDuringExecution", [])),
+    ]
+    return [other for term in terms for other in pods(objects) if selects(term.get("labelSelector"), other.labels)]
