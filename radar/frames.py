@@ -31,6 +31,9 @@ MAX_BYTES = 256 << 20
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _GREY, _RGB, _PALETTE = 0, 2, 3
 
+_STRIP = 1 << 18
+"""Pixels that are laid over the no-echo colour at a time: sums take 4 bytes a sample, gigabytes of a whole picture."""
+
 # Frames are decoded in parallel by their callers, one a thread; OpenCV's own threads inside each call only
 # get in each other's way.
 cv2.setNumThreads(1)
@@ -276,6 +279,16 @@ def _imdecode(data: bytes, flags: int) -> Picture:
 
 def _over_no_echo(raw: NDArray[np.generic], key: NDArray[np.int64] | None, no_echo: tuple[int, int, int]) -> Picture:
     """Brings what the decoder gave (grey or BGR, with alpha or without, 8 or 16 bit) to RGB."""
+    picture = np.empty((*raw.shape[:2], 3), np.uint8)
+    rows = max(1, _STRIP // raw.shape[1])
+    for top in range(0, len(raw), rows):
+        picture[top : top + rows] = _strip_over_no_echo(raw[top : top + rows], key, no_echo)
+    return picture
+
+
+def _strip_over_no_echo(
+    raw: NDArray[np.generic], key: NDArray[np.int64] | None, no_echo: tuple[int, int, int]
+) -> Picture:
     pixels = raw[..., np.newaxis] if raw.ndim == 2 else raw
     has_alpha = pixels.shape[2] in (2, 4)
     colors, alpha = (pixels[..., :-1], pixels[..., -1:]) if has_alpha else (pixels, None)

@@ -166,6 +166,21 @@ def test_a_huge_picture_is_refused_by_its_header_alone():
     assert peak < 1_000_000
 
 
+def test_a_large_picture_with_alpha_takes_little_more_than_its_samples():
+    side = 2000
+    rows = b"".join(b"\0" + (bytes([n % 256]) * 6 + b"\xff\xff") * side for n in range(side))
+    body = png.chunk(b"IDAT", zlib.compress(rows, 1))
+    data = png.SIGNATURE + png.header(side, side, 16, png.RGBA) + body + png.chunk(b"IEND", b"")
+    tracemalloc.start()
+    try:
+        picture = frames.decode(data)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert (picture == (np.arange(side) % 256)[:, np.newaxis, np.newaxis]).all()
+    assert peak < 2 * (8 + 3) * side**2
+
+
 def test_the_largest_picture_is_a_rule_of_its_own(tmp_path):
     (tmp_path / "a.png").write_bytes(png.encode(samples(1, 8), png.GREY, 8))
     assert frames.load(tmp_path / "a.png", FrameRule(4, 4, max_pixels=ROWS * COLUMNS)).shape == (4, 4, 3)
