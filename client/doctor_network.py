@@ -48,7 +48,7 @@ def places_of(address: str) -> list[Place]:
 
 
 def asks_elsewhere(address: str) -> bool:
-    """Tells whether a target names the name server that is to be asked: ``dns://10.96.0.10/model-server:8500``."""
+    """Tells whether a target names the name server that is to be asked: ``dns://10.96.0.10:53/model-server:8500``."""
     return re.match("dns://[^/]", address) is not None
 
 

@@ -5,9 +5,14 @@ from __future__ import annotations
 import ipaddress
 import re
 
-_ONE = re.compile(r"embedded:.+|(unix|unix-abstract|dns):.+|[^/:,]+:[0-9]+|\[[0-9A-Fa-f:.]+\]:[0-9]+")
-_OTHER_KINDS = ("embedded:", "unix:", "unix-abstract:", "dns:")
-_ADDRESS = re.compile(r"(?:\[(?P<v6>[^\]]+)\]|(?P<v4>[^:\[\]]+)):(?P<port>[0-9]+)")
+_PORTS = range(1, 65_536)
+_SOCKET_BYTES = 107
+"""What Linux has room for in the path of a socket."""
+
+_SOCKETS = ("unix:", "unix-abstract:")
+_OTHER_KINDS = ("embedded:", *_SOCKETS, "dns:")
+_ONE = re.compile(r"(?:dns:(?://(?P<asked>[^/]*)/)?|(?!dns:))(?:\[(?P<v6>[^\[\]]+)\]|[^\s/:,\[\]]+):(?P<port>[0-9]+)")
+_ADDRESS = re.compile(r"(?:\[(?P<v6>[^\[\]]+)\]|(?P<v4>[^:\[\]]+)):(?P<port>[0-9]+)")
 
 
 class TargetError(ValueError):
@@ -16,6 +21,9 @@ class TargetError(ValueError):
 
 def read_target(text: str) -> str:
     """Makes a gRPC target of what somebody gave for a server, or for several.
+
+    gRPC itself takes anything: of a port that is too large it makes another one, and of an address it cannot read it
+    says so when the first call fails, in words that blame the model.
 
     Args:
         text: ``host:port``, ``embedded:MODELS``, several addresses with commas between, or any gRPC target.
@@ -27,13 +35,24 @@ def read_target(text: str) -> str:
     Raises:
         TargetError: It is none of them.
     """
+    if text.startswith("embedded:") and text != "embedded:":
+        return text
+    if text.startswith(_SOCKETS):
+        return _socket(text)
     if text.startswith(("ipv4:", "ipv6:")) or ("," in text and not text.startswith(_OTHER_KINDS)):
         return _several(text)
-    if not _ONE.fullmatch(text):
+    match = _ONE.fullmatch(text)
+    # A byte of another encoding on the command line, or a control character, is in no name.
+    if match is None or not text.isprintable():
         raise TargetError(
             f"expected HOST:PORT or embedded:FOLDER, received {text!r}; of several servers the addresses, "
             "IP:PORT,IP:PORT, or dns:///NAME:PORT"
         )
+    _check_port(match["port"], text)
+    if match["v6"] is not None and _family(match["v6"], None) is None:
+        raise TargetError(f"expected an IPv6 address in brackets, such as [fd00::1]:8500, received {text!r}")
+    if match["asked"]:
+        _check_name_server(match["asked"], text)
     return text
 
 
@@ -55,15 +74,15 @@ def _several(text: str) -> str:
     families, found = {given} if given else set(), []
     for part in map(str.strip, addresses.split(",")):
         match = _ADDRESS.fullmatch(part)
-        try:
-            address = ipaddress.ip_address("" if match is None else match["v6"] or match["v4"])
-        except ValueError as error:
+        family = None if match is None else _family(match["v6"], match["v4"])
+        if match is None or family is None:
             # gRPC looks up one name only, and a list of names would be taken for a strange one.
             raise TargetError(
                 f"several servers: expected addresses such as 10.0.0.1:8500,10.0.0.2:8500, received {part!r} among "
                 "them. Names go into DNS: dns:///NAME:PORT takes every address that NAME has"
-            ) from error
-        families.add(f"ipv{address.version}")
+            )
+        _check_port(match["port"], text)
+        families.add(family)
         found.append(part)
     if len(families) > 1:
         raise TargetError(
@@ -71,3 +90,47 @@ def _several(text: str) -> str:
             "dns:///NAME:PORT, may have both"
         )
     return f"{families.pop()}:{','.join(found)}"
+
+
+def _socket(text: str) -> str:
+    kind, _, path = text.partition(":")
+    # unix:///run/x.sock is the same as unix:/run/x.sock; a host between is refused by gRPC.
+    strange = not path or not text.isprintable() or (path.startswith("//") and not path.startswith("///"))
+    path = path.removeprefix("//")
+    if strange or len(path.encode()) > _SOCKET_BYTES:
+        raise TargetError(
+            f"expected {kind}:PATH of a socket, PATH of at most {_SOCKET_BYTES} bytes, received {text!r}; for "
+            "example unix:/run/serving.sock"
+        )
+    return text
+
+
+def _check_port(port: str, text: str) -> None:
+    # Of thousands of digits Python makes no number.
+    if len(port) > len(str(_PORTS[-1])) or int(port) not in _PORTS:
+        raise TargetError(
+            f"expected a port from {_PORTS[0]} to {_PORTS[-1]}, received {port} in {text!r}; model servers mostly "
+            "listen on 8500"
+        )
+
+
+def _check_name_server(given: str, text: str) -> None:
+    match = _ADDRESS.fullmatch(given)
+    if match is None or _family(match["v6"], match["v4"]) is None:
+        raise TargetError(
+            f"expected the name server as IP:PORT, dns://10.96.0.10:53/NAME:PORT, received {given!r} in {text!r}; "
+            "dns:///NAME:PORT asks those of this machine"
+        )
+    _check_port(match["port"], text)
+
+
+def _family(v6: str | None, v4: str | None) -> str | None:
+    """Tells which kind of address it is; None if it is none."""
+    try:
+        if v6 is not None:
+            ipaddress.IPv6Address(v6)
+            return "ipv6"
+        ipaddress.IPv4Address(v4 or "")
+    except ValueError:
+        return None
+    return "ipv4"
