@@ -32,7 +32,7 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _GREY, _RGB, _PALETTE = 0, 2, 3
 
 _STRIP = 1 << 18
-"""Pixels that are laid over the no-echo colour at a time: sums take 4 bytes a sample, gigabytes of a whole picture."""
+"""Pixels that are laid over the no-echo colour at a time: the sums of a whole picture would take gigabytes."""
 
 # Frames are decoded in parallel by their callers, one a thread; OpenCV's own threads inside each call only
 # get in each other's way.
