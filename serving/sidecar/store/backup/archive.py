@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
+import io
 import json
 import os
 import zipfile
@@ -23,6 +24,7 @@ CONTENTS = "backup.json"
 _FORMAT = 1
 _LEVEL = 1  # of compression: most of it is compressed already
 _LARGEST_CONTENTS = 2**20  # bytes; far more than there can be tables
+_LARGEST_ROW = 2**26  # bytes; one of heat maps has up to half a million. A file of a few MB may unpack to anything
 _DAMAGE = (OSError, EOFError, ValueError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error)
 
 Kind = Literal["plain", "bytes"]
@@ -211,10 +213,13 @@ def reading(path: Path) -> Iterator[Reader]:
 
 def _lines(member: IO[bytes]) -> Iterator[bytes]:
     # A table cut off in the middle of a row must not pass for one that ends there.
-    for line in member:
-        if not line.endswith(b"\n"):
-            raise ValueError("its last row is cut off")
-        yield line
+    # Buffered once more: `readline` of a member is slow as soon as it has a limit.
+    with io.BufferedReader(member) as lines:  # type: ignore[type-var]  # all it does is read
+        while line := lines.readline(_LARGEST_ROW):
+            if not line.endswith(b"\n"):
+                whole = len(line) < _LARGEST_ROW
+                raise ValueError("its last row is cut off" if whole else f"a row has {_LARGEST_ROW:,} bytes or more")
+            yield line
 
 
 def _member(table: str) -> str:

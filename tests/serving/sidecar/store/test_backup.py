@@ -365,6 +365,10 @@ def no_tables(contents: Any, members: dict[str, bytes]) -> None:
     del contents["tables"]
 
 
+def endless_row(contents: Any, members: dict[str, bytes]) -> None:
+    members["tables/frames.ndjson"] = b" " * 2**26
+
+
 def strange_table(contents: Any, members: dict[str, bytes]) -> None:
     contents["tables"][0]["columns"][0]["name"] = "x"
 
@@ -373,6 +377,7 @@ def strange_table(contents: Any, members: dict[str, bytes]) -> None:
     ("change", "said"),
     [
         (lose_a_row, "table frames: 254 rows, or other ones, not 255"),
+        (endless_row, "table frames: a row has 67,108,864 bytes or more"),
         (lose_a_table, "table frames: .*no item named"),
         (later_format, "expected a backup of format 1, received format 2"),
         (no_tables, "backup.json: Field required"),
