@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -13,6 +13,8 @@ import typer
 
 # 74 and 75 are EX_IOERR and EX_TEMPFAIL of sysexits.h, as in `training`.
 REFUSED, WRONG, MACHINE, INTERRUPTED = 1, 2, 74, 75
+
+_STOPS = (signal.SIGINT, signal.SIGTERM)
 
 Address = Annotated[
     str,
@@ -58,8 +60,8 @@ def backup(
     The file is of one moment, was read again before it got its name, and can be restored into SQLite and PostgreSQL
     alike. It needs neither pg_dump nor a stop.
 
-    Exit codes: 0 done; 2 wrong settings; 74 the database does not answer or the disk is full: try again; 75 stopped,
-    nothing was left behind.
+    Exit codes: 0 done; 2 wrong settings; 74 the database does not answer or the disk is full: try again; 75 stopped:
+    nothing was left behind, or the last line says that the backup is there and whole.
 
     Example: serving backup --database sqlite:///winter.sqlite --out backups/ --keep 14
     """
@@ -69,10 +71,14 @@ def backup(
     from serving.sidecar.store.backup.report import write_report
     from serving.sidecar.store.database import Database
 
-    with _telling():
+    with _telling() as course:
         if keep is not None and out.suffix == shelf.SUFFIX:
             raise SettingsError(f"--keep: expected --out to be a folder, received the file {str(out)!r}")
+        if textfile is not None and not textfile.parent.is_dir():
+            raise SettingsError(f"--textfile: the folder {textfile.parent} is not there; make it first")
         path = shelf.place(out)
+        # It has its name as soon as it is whole, and nobody else had that name before.
+        course.done = lambda: f"the new backup is there and whole: {path}" if path.exists() else ""
         began = time.monotonic()
         with contextlib.closing(Database(database)) as opened:
             _say(f"Backup of {opened.where}")
@@ -110,10 +116,10 @@ def restore(
     from serving.sidecar.store.backup.load import load
     from serving.sidecar.store.database import Database
 
-    with _telling():
+    with _telling() as course:
         began = time.monotonic()
         with contextlib.closing(Database(database)) as opened:
-            contents = load(opened, file, overwrite=overwrite, say=_say)
+            contents = load(opened, file, overwrite=overwrite, say=_say, settle=course.hold)
             _say(f"{contents.rows:,} rows restored into {opened.where}, {time.monotonic() - began:.1f} s")
 
 
@@ -162,8 +168,24 @@ class _Stopped(Exception):  # noqa: N818  (no error: somebody asked for it)
     """SIGTERM came."""
 
 
+class _Course:
+    """How far a command has come.
+
+    Attributes:
+        done: Gives what is there already, and stays whatever happens now; empty if nothing is.
+    """
+
+    def __init__(self) -> None:
+        self.done: Callable[[], str] = lambda: ""
+
+    def hold(self) -> None:
+        """Lets nobody stop the command any more: the next step does everything, and its end can be awaited."""
+        for number in _STOPS:
+            signal.signal(number, signal.SIG_IGN)
+
+
 @contextlib.contextmanager
-def _telling() -> Iterator[None]:
+def _telling() -> Iterator[_Course]:
     """Ends with the code that belongs to what went wrong, and its text alone."""
     from radar.errors import SnowmodeError
     from serving.sidecar.errors import Conflict, Unavailable
@@ -171,12 +193,14 @@ def _telling() -> Iterator[None]:
     def stop(*_: object) -> NoReturn:
         raise _Stopped
 
+    course = _Course()
+    before = [signal.getsignal(number) for number in _STOPS]
     # Otherwise SIGTERM leaves half a file behind.
-    before = signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGTERM, stop)
     try:
-        yield
+        yield course
     except (_Stopped, KeyboardInterrupt):
-        _fail("Stopped; nothing was left behind or changed", INTERRUPTED)
+        _fail(f"Stopped; {course.done() or 'nothing was left behind or changed'}", INTERRUPTED)
     except Conflict as error:
         _fail(f"Refused: {error}", REFUSED)
     except Unavailable as error:
@@ -185,14 +209,15 @@ def _telling() -> Iterator[None]:
         _fail(f"Error: {error}", WRONG)
     except OSError as error:
         text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
+        done = course.done()
         # A missing folder or right is not cured by another try; a full or lost disk may be.
         if isinstance(error, FileNotFoundError | PermissionError | NotADirectoryError | IsADirectoryError):
-            _fail(f"Error: {text}", WRONG)
-        _fail(
-            f"Error: cannot be written: {text}. Make room and run it again; earlier backups are as they were", MACHINE
-        )
+            _fail(f"Error: {text}{done and f'; {done}'}", WRONG)
+        advice = done or "Make room and run it again; earlier backups are as they were"
+        _fail(f"Error: cannot be written: {text}. {advice[0].upper()}{advice[1:]}", MACHINE)
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in zip(_STOPS, before, strict=True):
+            signal.signal(number, handler)
 
 
 def _say(text: str) -> None:

@@ -14,11 +14,13 @@ from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from sqlalchemy import func, select
+from sqlalchemy import Connection, Engine, event, func, select
 from typer.testing import CliRunner
 
+from radar import durable
 from serving.cli import app
 from serving.sidecar.store.backup import dump as dump_module
+from serving.sidecar.store.backup import shelf
 from serving.sidecar.store.backup.archive import reading
 from serving.sidecar.store.database import Database
 from serving.sidecar.store.tables import frames, predictions, series
@@ -183,6 +185,10 @@ def test_wrong_settings_are_named_and_change_nothing(database: str, tmp_path: Pa
         (("backup", "--database", "mysql://x"), "Error: --database: expected sqlite:///FILE"),
         (("backup", "--database", database, "--out", tmp_path / "no"), "Error: --out: expected a folder"),
         (("backup", "--database", database, "--out", "x.zip", "--keep", 3), "Error: --keep: expected --out to be a"),
+        (
+            ("backup", "--database", database, "--textfile", tmp_path / "no" / "x.prom"),
+            "Error: --textfile: the folder",
+        ),
         (("restore", tmp_path / "no.zip", "--database", database), "cannot be read: No such file or directory"),
         (
             ("restore", other, "--database", database),
@@ -261,3 +267,61 @@ def test_told_to_stop_it_leaves_nothing_behind(
     assert (code, text.splitlines()[-1]) == (75, "Stopped; nothing was left behind or changed")
     assert list(out.iterdir()) == []
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+@pytest.mark.parametrize("moment", ["it gets its name", "old ones are removed"])
+def test_told_to_stop_too_late_it_says_that_the_backup_is_there(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    out = tmp_path / "backups"
+    out.mkdir()
+    old = out / "snowmode-20200101T030000Z.zip"
+    old.touch()
+
+    def stop(*_: object) -> list[Path]:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return []
+
+    if moment == "it gets its name":
+        sync = durable.sync
+        monkeypatch.setattr(durable, "sync", lambda path: stop() if path == out else sync(path))
+    else:
+        monkeypatch.setattr(shelf, "rotate", stop)
+    code, text = run("backup", "--database", database, "--out", out, "--keep", 1)
+    (new,) = set(out.iterdir()) - {old}
+    assert (code, text.splitlines()[-1]) == (75, f"Stopped; the new backup is there and whole: {new}")
+    assert run("verify-backup", new)[0] == 0
+
+
+def test_what_fails_after_the_backup_leaves_it_there_and_says_so(database: str, tmp_path: Path) -> None:
+    report = tmp_path / "report.prom"
+    report.mkdir()
+    code, text = run("backup", "--database", database, "--out", tmp_path, "--textfile", report)
+    (new,) = tmp_path.glob("*.zip")
+    assert code == 2
+    assert text.splitlines()[-1].endswith(f"Is a directory; the new backup is there and whole: {new}")
+
+
+def test_told_to_stop_while_the_database_takes_a_backup_it_ends_what_it_began(database: str, tmp_path: Path) -> None:
+    with closing(Database(database)) as one, one.writing() as connection:
+        connection.exec_driver_sql("INSERT INTO seasons (id, name) VALUES (1, 'x')")
+    file, other = tmp_path / "backup.zip", f"sqlite:///{tmp_path / 'other.sqlite'}"
+    assert run("backup", "--database", database, "--out", file)[0] == 0
+
+    stopped = []
+
+    def stop(connection: Connection) -> None:
+        if connection.engine.url.database == str(tmp_path / "other.sqlite"):
+            stopped.append(True)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    event.listen(Engine, "commit", stop)
+    try:
+        code, text = run("restore", file, "--database", other)
+    finally:
+        event.remove(Engine, "commit", stop)
+    assert (code, stopped) == (0, [True]), text
+    with closing(Database(other)) as one, one.reading() as connection:
+        assert connection.exec_driver_sql("SELECT name FROM seasons").scalar_one() == "x"
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before

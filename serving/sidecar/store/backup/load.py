@@ -21,7 +21,12 @@ from serving.sidecar.store.database import APPLICATION, Database, foreign
 
 
 def load(
-    database: Database, path: Path, *, overwrite: bool = False, say: Callable[[str], None] = lambda _: None
+    database: Database,
+    path: Path,
+    *,
+    overwrite: bool = False,
+    say: Callable[[str], None] = lambda _: None,
+    settle: Callable[[], None] = lambda: None,
 ) -> Contents:
     """Fills a database with a backup, and brings its tables up to date.
 
@@ -31,6 +36,7 @@ def load(
         path: Of the backup; read to its end before anything is changed.
         overwrite: Replaces what is there.
         say: Called with lines of progress.
+        settle: Called right before the database takes all of it; an exception there still changes nothing.
 
     Returns:
         What was restored.
@@ -58,6 +64,7 @@ def load(
                 revisions.bring(connection)
             except CommandError as error:
                 raise SettingsError(f"{path}: its tables cannot be brought up to date: {error}") from error
+            settle()
         newest = revisions.newest()
         if newest != contents.revision:
             say(f"Tables brought from state {contents.revision} to {newest}")
