@@ -12,7 +12,7 @@ from tests.docs.blocks import ROOT, read
 from tests.docs.pictures import LARGEST
 
 FOLDER = ROOT / "docs" / "pictures"
-GUIDES = {"guide.md": "Synthetic winter|synthetic winter", "guide.ja.md": "人工の冬"}
+GUIDES = {"guide.md": "Synthetic winter|synthetic winter", "guide.ja.md": "人工データ"}
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.iterdir()), ids=lambda path: path.name)
