@@ -21,6 +21,8 @@ SIDECAR = 'instance="s:8080",job="sidecar"'
 COUNT = ":tensorflow:serving:request_count"
 VOLUME = 'namespace="snowmode",persistentvolumeclaim="postgres"'
 BACKUP = 'namespace="snowmode",cronjob="database-backup"'
+OLD_POD = 'namespace="snowmode",pod="model-server-77d4b5c9f8-abcde"'
+NEW_POD = 'namespace="snowmode",pod="model-server-5b6cc7d8b4-fghij"'
 CERTIFICATE = "certmanager_certificate_expiration_timestamp_seconds"
 ASKED = "snowmode_sidecar_requests_total"
 
@@ -293,6 +295,86 @@ CASES = [
             ]
         },
     ),
+    Case(
+        "a new model server that compiles for ten minutes while the old one answers",
+        "SnowmodePartDown",
+        RUNNING
+        | {
+            f"kube_pod_created{{{OLD_POD}}}": "-9999x60",
+            f"kube_pod_created{{{NEW_POD}}}": "_x5 300x60",
+            f'up{{job="model-server",{OLD_POD}}}': "1x15 _x60",
+            f'up{{job="model-server",{NEW_POD}}}': "_x5 0x10 1x60",
+            f'snowmode_sidecar_up{{part="model server",{NEW_POD}}}': "_x5 0x10 1x60",
+        },
+        {minute: [] for minute in range(5, 40)},
+    ),
+    Case(
+        "the only model server starts anew, and takes ten minutes",
+        "SnowmodePartDown",
+        {
+            'up{job="watcher"}': "1x90",
+            f"kube_pod_created{{{NEW_POD}}}": "_x5 300x60",
+            f'up{{job="model-server",{NEW_POD}}}': "_x5 0x10 1x60",
+            f'up{{job="sidecar",{NEW_POD}}}': "_x5 0x7 1x60",
+            f'snowmode_watch_up{{{WATCH},part="server"}}': "1x5 0x10 1x60",
+            f'snowmode_watch_up{{{WATCH},part="sidecar"}}': "1x5 0x10 1x60",
+            f'snowmode_sidecar_up{{part="model server",{NEW_POD}}}': "_x5 0x10 1x60",
+        },
+        {minute: [] for minute in range(5, 40)},
+    ),
+    Case(
+        "one that never comes",
+        "SnowmodePartDown",
+        RUNNING
+        | {
+            f"kube_pod_created{{{NEW_POD}}}": "_x5 300x60",
+            f'snowmode_watch_up{{{WATCH},part="server"}}': "1x5 0x60",
+        },
+        {
+            19: [],
+            22: [
+                Fires(
+                    "server is down, says the watcher",
+                    {"instance": "w:9100", "job": "watcher", "part": "server"},
+                    PAGE,
+                )
+            ],
+        },
+    ),
+    Case(
+        "one that has been there for long goes away",
+        "SnowmodePartDown",
+        {name: value for name, value in RUNNING.items() if "model-server" not in name}
+        | {f"kube_pod_created{{{OLD_POD}}}": "-9999x60", f'up{{job="model-server",{OLD_POD}}}': "1x5 0x60"},
+        {
+            9: [],
+            12: [
+                Fires(
+                    "model-server is down",
+                    {"job": "model-server", "namespace": "snowmode", "pod": "model-server-77d4b5c9f8-abcde"},
+                    PAGE,
+                )
+            ],
+        },
+    ),
+    Case(
+        "a database that is away while a model server starts",
+        "SnowmodePartDown",
+        RUNNING
+        | {
+            f"kube_pod_created{{{NEW_POD}}}": "0x60",
+            f'snowmode_sidecar_up{{{SIDECAR},part="database"}}': "0x60",
+        },
+        {
+            7: [
+                Fires(
+                    "database is down, says the sidecar",
+                    {"instance": "s:8080", "job": "sidecar", "part": "database"},
+                    PAGE,
+                )
+            ]
+        },
+    ),
     Case("all is well", "SnowmodePartDown", RUNNING, {30: []}),
     Case(
         "requests for a model that is not there",
@@ -315,6 +397,17 @@ CASES = [
             15: [Fires("The model server runs, but a model is missing", {"part": "model server"}, PAGE)],
             30: [],
         },
+    ),
+    Case(
+        "a new pod loads its models while the old one answers",
+        "SnowmodeNoModel",
+        {
+            f'up{{job="model-server",{OLD_POD}}}': "1x40",
+            f'up{{job="model-server",{NEW_POD}}}': "0x12 1x30",
+            f'snowmode_sidecar_up{{part="model server",{OLD_POD}}}': "1x40",
+            f'snowmode_sidecar_up{{part="model server",{NEW_POD}}}': "0x12 1x30",
+        },
+        {minute: [] for minute in range(40)},
     ),
     Case(
         "a server that is down is another alert",

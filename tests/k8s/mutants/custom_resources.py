@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.k8s.mutants.ways import Mutant, remove
+from tests.k8s.mutants.ways import Mutant, remove, tfserving
 from tests.k8s.objects import find, of_kind
 
 CUSTOM = [
@@ -84,5 +84,11 @@ CUSTOM = [
             if entry["metadata"].get("labels", {}).get("grafana_dashboard")
         ],
         "no dashboard to look at",
+    ),
+    Mutant(
+        "nobody_is_got_up_while_a_server_starts",
+        "a server with more time than the alert has",
+        lambda o: tfserving(o)["startupProbe"].update(failureThreshold=180),
+        "it may start for 900 s, and SnowmodePartDown waits 600 s",
     ),
 ]

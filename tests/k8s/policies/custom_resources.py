@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import jsonschema
 
 from tests.k8s.custom_schemas import SPECS
-from tests.k8s.objects import of_kind, pods, selects, where
+from tests.k8s.objects import containers, of_kind, pods, selects, where
 from tests.k8s.policies import policy
 from tests.k8s.policies.selectors import named_ports
 from tests.k8s.rendering import Objects
@@ -114,6 +115,28 @@ def scaling_has_a_target_and_a_floor(objects: Objects) -> list[str]:
         for trigger in spec["triggers"]:
             if trigger["metadata"].get("ignoreNullValues") != "false":
                 found.append(f'{where(scaled)}: expected ignoreNullValues: "false"; no numbers are no calm')
+    return found
+
+
+@policy
+def nobody_is_got_up_while_a_server_starts(objects: Objects) -> list[str]:
+    """SnowmodePartDown lets a new pod pass for as long as its startup probe does."""
+    found = []
+    alerts = [
+        rule
+        for entry in of_kind(objects, "PrometheusRule")
+        for group in entry["spec"]["groups"]
+        for rule in group["rules"]
+        if rule.get("alert") == "SnowmodePartDown"
+    ]
+    for rule in alerts:
+        match = re.search(r"time\(\) - kube_pod_created\{[^}]*\} < (\d+)", rule["expr"])
+        patience = int(match[1]) if match else 0
+        for container in containers(objects):
+            probe = container.spec.get("startupProbe", {})
+            longest = probe.get("periodSeconds", 10) * probe.get("failureThreshold", 3)
+            if container.pod.component == "model-server" and longest > patience:
+                found.append(f"{container.name}: it may start for {longest} s, and SnowmodePartDown waits {patience} s")
     return found
 
 
