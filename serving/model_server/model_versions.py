@@ -6,7 +6,7 @@ A new version answers before the old one goes, so a change costs no request, and
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,11 +17,11 @@ from serving.model_server.loading import Loader
 from serving.model_server.model_config import ModelEntry
 from serving.model_server.policies import Specific
 from serving.model_server.predict import Answering
-from serving.model_server.versions import Stamp, is_complete, stamp_of, version_folders
+from serving.model_server.versions import Stamp, stamp_of, version_folders, what_is_missing
 from serving.protocol import wire
 
 _log = logging.getLogger(__name__)
-_COMPLAIN_EVERY = 30.0
+COMPLAIN_EVERY = 30.0
 
 
 @dataclass(slots=True, eq=False)
@@ -54,7 +54,7 @@ class ModelVersions:
         self.entry: ModelEntry | None = None
         self.by_number: dict[int, Version] = {}
         self.complaint = ""
-        self._complained_at = -_COMPLAIN_EVERY
+        self._complained_at = -COMPLAIN_EVERY
         self._wanted: set[int] = set()
         self._settings = settings
         self._loader = loader
@@ -104,20 +104,21 @@ class ModelVersions:
         if entry is None:
             return
         try:
-            folders = version_folders(entry.base_path)
-            complete = {number for number, folder in folders.items() if is_complete(folder)}
+            found = version_folders(entry.base_path)
         except OSError as error:
             # A share that is away for a moment must not take the model down with it.
             self._complain(f"Could not find base path {entry.base_path} for servable {self.name} ({error.strerror})")
             return
+        folders = dict(found)
+        missing = {number: text for number, folder in folders.items() if (text := what_is_missing(folder))}
         with self._changed:
             # One that answers stays while its folder is there: TensorFlow Serving does not look inside either.
-            complete |= folders.keys() & set(self.available())
+            missing = {number: text for number, text in missing.items() if number not in self.available()}
             if self.entry is not entry:
                 return
-            self._wanted = entry.policy.choose(complete)
+            self._wanted = entry.policy.choose(folders.keys() - missing.keys())
             newest_first = sorted(self._wanted, reverse=True)
-        self._complain(_complaint(entry, folders, complete))
+        self._complain(_complaint(entry, found, missing))
         self._retire_if_replaced(entry)
         for number in newest_first:
             self._bring_up(number, folders[number])
@@ -208,7 +209,7 @@ class ModelVersions:
     def _complain(self, text: str) -> None:
         now = time.monotonic()
         with self._changed:
-            repeated = text == self.complaint and now - self._complained_at < _COMPLAIN_EVERY
+            repeated = text == self.complaint and now - self._complained_at < COMPLAIN_EVERY
             self.complaint = text
             if not text or repeated:
                 return
@@ -217,22 +218,36 @@ class ModelVersions:
         _log.warning("%s%s", text, " (it is not served until there is a version)" if waiting else "")
 
 
-def _complaint(entry: ModelEntry, folders: dict[int, Path], complete: set[int]) -> str:
+def _complaint(entry: ModelEntry, found: Sequence[tuple[int, Path]], missing: Mapping[int, str]) -> str:
+    folders = dict(found)
     if not folders:
         return (
             f"No versions of servable {entry.name} found under base path {entry.base_path}. Did you forget to name "
             f"your leaf directory as a number (eg. '/1/')?{_hint(entry.base_path)}"
         )
     if isinstance(entry.policy, Specific):
-        missing = sorted(entry.policy.versions - folders.keys())
-        if missing:
+        if not entry.policy.versions:
+            return f"The 'specific' version policy of servable {entry.name} lists no version, so none is served"
+        absent = sorted(entry.policy.versions - folders.keys())
+        if absent:
             return (
-                f"Version {', '.join(map(str, missing))} of servable {entry.name}, which was requested to be served "
+                f"Version {', '.join(map(str, absent))} of servable {entry.name}, which was requested to be served "
                 "as a 'specific' version in the servable's version policy, was not found in the file system"
             )
-    if not complete:
-        return f"{folders[max(folders)]} is not a complete SavedModel yet; waiting for the rest of its files"
-    return ""
+    waited_for = sorted(entry.policy.choose(folders.keys()) & missing.keys())
+    if waited_for:
+        number = waited_for[-1]
+        return f"{folders[number]} is not a complete SavedModel yet: {missing[number]}. Waiting for the rest"
+    return _duplicates(found, folders)
+
+
+def _duplicates(found: Sequence[tuple[int, Path]], folders: Mapping[int, Path]) -> str:
+    return " ".join(
+        f"Duplicate version directories detected. Version {number} will be loaded from {folders[number].name}, "
+        f"{folder.name} will be ignored."
+        for number, folder in found
+        if folder != folders[number]
+    )
 
 
 def _hint(base_path: Path) -> str:

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final, Protocol
+from urllib.parse import unquote, urlsplit
 
 import grpc
 import waitress
@@ -24,6 +25,7 @@ from serving.model_server.errors import ConfigurationError, ServableError
 from serving.model_server.predict import Answering
 from serving.model_server.priority import priority_of
 from serving.model_server.rest_json import read_body, read_inputs, write_outputs
+from serving.model_server.versions import LARGEST_VERSION
 from serving.protocol import wire
 from serving.protocol.priority import HEADER
 
@@ -33,7 +35,6 @@ _NAME = r"/(?P<name>[^/:]+)"
 _WHICH = r"(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
 _PREDICTION = re.compile(f"/v1/models{_NAME}{_WHICH}:(?P<method>classify|regress|predict)", re.IGNORECASE)
 _STATUS = re.compile(f"/v1/models(?:{_NAME})?{_WHICH}(?P<metadata>/metadata)?", re.IGNORECASE)
-_LARGEST_VERSION: Final = 2**63 - 1
 
 _HTTP: Final = {
     grpc.StatusCode.CANCELLED: "499 Client Closed Request",
@@ -98,7 +99,7 @@ class RestApplication:
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answers a request."""
         method = environ["REQUEST_METHOD"]
-        path = environ["PATH_INFO"].encode("latin-1").decode(errors="replace")  # WSGI hands bytes over as Latin-1
+        path = _path(environ["REQUEST_URI"])
         if self._metrics_path and path == self._metrics_path:
             return _respond(start_response, "200 OK", metrics.CONTENT_TYPE, metrics.page().encode())
         if not path.lower().startswith("/v1/"):
@@ -217,15 +218,21 @@ class RestServer:
         self._thread.join(_HANG_UP_SECONDS)
 
 
+def _path(uri: str) -> str:
+    """Gives the path as it was sent: what `%2F` in a model's name stands for is no separator."""
+    path = uri.partition("?")[0] if uri.startswith("/") else urlsplit(uri).path
+    return path.encode("latin-1").decode(errors="replace")  # WSGI hands bytes over as Latin-1
+
+
 def _model_spec(match: re.Match[str]) -> wire.ModelSpec:
-    spec = wire.ModelSpec(name=match["name"])
+    spec = wire.ModelSpec(name=unquote(match["name"] or ""))
     if match["version"]:
         number = int(match["version"])
-        if number > _LARGEST_VERSION:
+        if number > LARGEST_VERSION:
             raise _invalid(f"Failed to convert version: {match['version']} to numeric.")
         spec.version.value = number
     if match["label"]:
-        spec.version_label = match["label"]
+        spec.version_label = unquote(match["label"])
     return spec
 
 

@@ -20,6 +20,7 @@ _INTEGERS: Final = {
 }
 _DIGITS: Final = {"half": 11, "float": 24, "double": 53}
 _LONGEST_QUOTE: Final = 1024
+_MAX_RANK: Final = 63  # NumPy's, without the one that rows are
 _JSON_NAMES: Final = {dict: "Object", list: "Array", str: "String", bool: "", int: "Number", float: "Number"}
 
 
@@ -145,6 +146,8 @@ def _shape_of(value: Any) -> tuple[int, ...]:
     shape = []
     while isinstance(value, list):
         shape.append(len(value))
+        if len(shape) > _MAX_RANK:
+            raise _invalid(f"Expecting a tensor of at most {_MAX_RANK} dimensions but got lists nested deeper")
         if not value:
             break
         value = value[0]
@@ -173,7 +176,10 @@ def _bracketed(shape: tuple[int, ...]) -> str:
 
 def json_text(value: Any) -> str:
     """Quotes a value in a message, as TensorFlow Serving does but for the length: a body may be many megabytes."""
-    text = json.dumps(value, indent=4, ensure_ascii=False)
+    try:
+        text = json.dumps(value, indent=4, ensure_ascii=False)
+    except RecursionError:  # the parser takes lists nested a little deeper than the printer
+        return "..."
     return text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}..."
 
 

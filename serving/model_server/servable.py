@@ -105,7 +105,7 @@ class Servable:
             return cls(name, version, session, signature_defs)
         except tf.errors.OpError as error:
             session.close()
-            raise ServableError(status_code(error.error_code), error.message) from error
+            raise _refused(error) from error
         except Exception as error:  # whatever a damaged file makes of the loader, the server outlives it
             session.close()
             raise ServableError(grpc.StatusCode.INVALID_ARGUMENT, f"{type(error).__name__}: {error}") from error
@@ -193,9 +193,7 @@ class Servable:
                 options=options,
             )
         except tf.errors.OpError as error:
-            # What the runtime said, as TensorFlow Serving answers it, before Python adds "Graph execution error".
-            said = error.__context__ if isinstance(error.__context__, tf.errors.OpError) else error
-            raise ServableError(status_code(error.error_code), said.message) from error
+            raise _refused(error) from error
         except (RuntimeError, TypeError, ValueError) as error:
             raise ServableError(grpc.StatusCode.INTERNAL, str(error)) from error
         finally:
@@ -223,6 +221,12 @@ class Servable:
         """Frees the model; a run after this fails with INTERNAL."""
         self._session.close()
         metrics.forget(self.name, self.version)
+
+
+def _refused(error: tf.errors.OpError) -> ServableError:
+    # What the runtime said, as TensorFlow Serving answers it, before Python adds "Graph execution error".
+    said = error.__context__ if isinstance(error.__context__, tf.errors.OpError) else error
+    return ServableError(status_code(error.error_code), said.message)
 
 
 def _late() -> ServableError:

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import shutil
+from pathlib import Path
 
 import grpc
 import numpy as np
@@ -13,6 +14,7 @@ from serving.model_server.errors import ServableError, StartError
 from serving.model_server.flags import Settings
 from serving.model_server.manager import ModelManager
 from serving.model_server.predict import predict
+from serving.model_server.versions import what_is_missing
 from serving.protocol import wire
 from tests.serving.model_server.toy_server import predict_request, wait_until
 
@@ -92,6 +94,93 @@ def test_a_folder_still_being_copied_is_left_alone(publish, tmp_path, missing):
     (tmp_path / "later").rename(part / missing)
     manager.poll()
     assert available(manager) == [2]
+
+
+def test_what_is_waited_for_is_named_while_the_version_before_answers(publish, tmp_path, caplog):
+    publish(tmp_path, 1)
+    part = publish(tmp_path, 2)
+    (part / "variables" / "variables.index").unlink()
+    manager = polled(tmp_path)
+    assert available(manager) == [1]
+    assert f"{part} is not a complete SavedModel yet: there is no variables/variables.index. Waiting" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("damage", "text"),
+    [
+        (lambda folder: (folder / "saved_model.pb").unlink(), "there is no saved_model.pb"),
+        (lambda folder: (folder / "saved_model.pb").write_bytes(b""), "saved_model.pb is empty"),
+        (lambda folder: (folder / "fingerprint.pb").write_bytes(b""), "fingerprint.pb is empty"),
+        (
+            lambda folder: next((folder / "variables").glob("*.data-*")).unlink(),
+            "there is no variables/variables.data-*",
+        ),
+        (
+            lambda folder: next((folder / "variables").glob("*.data-*")).rename(
+                folder / "variables" / "variables.data-00000-of-00002"
+            ),
+            "1 of 2 variables/variables.data-* are there",
+        ),
+    ],
+)
+def test_what_a_folder_lacks(publish, tmp_path, damage, text):
+    folder = publish(tmp_path, 1)
+    assert what_is_missing(folder) == ""
+    damage(folder)
+    assert what_is_missing(folder) == text
+
+
+def test_a_folder_that_vanishes_meanwhile_lacks_something(tmp_path, monkeypatch):
+    def vanish(_):
+        raise FileNotFoundError(2, "No such file or directory", "saved_model.pb")
+
+    monkeypatch.setattr(Path, "is_file", vanish)
+    assert what_is_missing(tmp_path) == "saved_model.pb cannot be read (No such file or directory)"
+
+
+def test_of_two_folders_of_one_number_the_other_is_named(publish, tmp_path, caplog):
+    publish(tmp_path, "007")
+    publish(tmp_path, "7")
+    assert available(polled(tmp_path)) == [7]
+    assert (
+        "Duplicate version directories detected. Version 7 will be loaded from 7, 007 will be ignored." in caplog.text
+    )
+
+
+def test_a_number_that_no_message_can_carry_is_no_version(publish, tmp_path):
+    publish(tmp_path, 1)
+    publish(tmp_path, 2**63)
+    publish(tmp_path, 2**63 - 1)
+    assert states(polled(tmp_path)) == {2**63 - 1: "AVAILABLE"}
+
+
+def test_zero_is_a_version(publish, tmp_path):
+    publish(tmp_path, 0)
+    with polled(tmp_path).lease(wire.ModelSpec(name="toy", version={"value": 0})) as servable:
+        assert servable.version == 0
+
+
+def test_a_version_may_be_a_link(publish, tmp_path):
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "4").symlink_to(publish(tmp_path / "elsewhere", 1))
+    (tmp_path / "models" / "5").symlink_to(tmp_path / "nowhere")
+    assert available(polled(tmp_path / "models")) == [4]
+
+
+def test_data_cut_short_are_no_model_and_loaded_once_they_are_whole(publish, tmp_path):
+    publish(tmp_path, 1)
+    manager = polled(tmp_path)
+    part = publish(tmp_path, 2)
+    data = next((part / "variables").glob("*.data-*"))
+    whole = data.read_bytes()
+    data.write_bytes(whole[: len(whole) // 2])
+    manager.poll()
+    wait_for(manager, v1="AVAILABLE", v2="END")
+    (entry,) = (e for e in manager.status(LATEST).model_version_status if e.version == 2)
+    assert entry.status.error_message.startswith("Read less bytes than requested"), "in TensorFlow's words only"
+    data.write_bytes(whole)
+    manager.poll()
+    wait_for(manager, v1="END", v2="AVAILABLE")
 
 
 def test_a_broken_version_ends_and_the_old_one_stays(publish, tmp_path, caplog):

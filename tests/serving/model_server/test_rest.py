@@ -13,6 +13,7 @@ from serving.model_server.errors import ConfigurationError
 from serving.model_server.flags import Settings
 from serving.model_server.manager import ModelManager
 from serving.model_server.rest import MAX_BODY_BYTES, RestApplication, RestServer
+from serving.model_server.rest_tensor import json_text
 from serving.protocol import wire
 from tests.serving.model_server.toy_server import DEADLINE, wait_until
 
@@ -185,6 +186,7 @@ def test_small_integers_wrap_as_an_int_val_does(ask):
 GOOD = {"instances": np.zeros((1, 8, 8, 3), int).tolist()}
 IN_ELEMENT = "Failed to process element: {} of 'instances' list. Error: INVALID_ARGUMENT: {}"
 FLAT = {"signature_name": "float32"}
+TOO_DEEP = "Expecting a tensor of at most 63 dimensions but got lists nested deeper"
 REFUSALS = [
     ("POST", "/v1/models/m:predict", GOOD, 404, "Servable not found for request: Latest(m)"),
     ("POST", "/v1/models/toy/versions/7:predict", GOOD, 404, "Servable not found for request: Specific(toy, 7)"),
@@ -200,6 +202,10 @@ REFUSALS = [
     ("GET", "/v1/models", None, 400, "Missing model name in request."),
     ("GET", "/v1/models/m", None, 404, "Could not find any versions of model m"),
     ("GET", "/v1/models/%E9%9B%AA", None, 404, "Could not find any versions of model 雪"),
+    ("GET", "/v1/models/a%2Fb%3Ac", None, 404, "Could not find any versions of model a/b:c"),
+    ("GET", "/v1/models/a/b", None, 400, "Malformed request: GET /v1/models/a/b"),
+    ("HEAD", "/v1/models/toy", None, 400, None),
+    ("POST", "/v1/models/toy/labels/a%2Fb:predict", GOOD, 400, "Unrecognized servable version label: a/b"),
     ("GET", "/v1/models/toy/versions/7", None, 404, "Could not find version 7 of model toy"),
     ("GET", "/v1/models/m/metadata", None, 404, "Servable not found for request: Latest(m)"),
     (
@@ -327,6 +333,18 @@ REFUSALS = [
         *("POST", "/v1/models/kinds:predict", {**FLAT, "inputs": [[1.0], 3.0]}, 400),
         "JSON Value: 3.0 found at incorrect level: 2 in the JSON DOM. Expected at level: 2",
     ),
+    *(
+        (
+            "POST",
+            "/v1/models/kinds:predict",
+            f'{{"signature_name": "float32", "{key}": {"[" * 900}{"]" * 900}}}',
+            *answer,
+        )
+        for key, answer in {
+            "inputs": (400, TOO_DEEP),
+            "instances": (400, IN_ELEMENT.format(0, TOO_DEEP)),
+        }.items()
+    ),
     (
         *("POST", "/v1/models/toy:predict", {"inputs": [[[[1, 2, 3]]]]}, 400),
         "Shape of tensor _arg_serving_default_images_0_0 [1,1,1,3] is not compatible with expected shape [?,8,8,3].",
@@ -342,7 +360,7 @@ REFUSALS = [
 def test_refusals_are_those_of_tensorflow_serving(ask, method, path, body, code, message):
     status, text, kind = ask(method, path, body)
     assert (status, kind) == (code, "application/json")
-    assert text == f'{{ "error": {json.dumps(message, ensure_ascii=False)} }}'
+    assert text == ("" if message is None else f'{{ "error": {json.dumps(message, ensure_ascii=False)} }}')
 
 
 @pytest.mark.parametrize("verb", ["classify", "regress"])
@@ -367,6 +385,13 @@ def test_quotes_of_a_large_body_are_cut(ask):
     status, text, _ = ask("POST", "/v1/models/toy:predict", {"instances": "x" * 100_000})
     assert status == 400
     assert len(text) < 2000
+
+
+def test_what_is_nested_too_deep_is_not_quoted():
+    value = 1
+    for _ in range(5000):
+        value = {"a": value}
+    assert json_text(value) == "..."
 
 
 def test_time_that_runs_out(manager, tmp_path):
