@@ -11,7 +11,7 @@ from serving.model_server.channel_arguments import read_channel_arguments
 from serving.model_server.config_files import read_text_proto
 from serving.model_server.errors import ConfigurationError, ServableError
 from serving.model_server.labels import check_labels
-from serving.model_server.model_config import ModelEntry, read_entries, single_model
+from serving.model_server.model_config import ModelEntry, read_entries, read_models_file, single_model
 from serving.model_server.tls import check_tls
 from serving.protocol import wire
 
@@ -135,8 +135,7 @@ class Settings:
 
     def _model_server_config(self) -> wire.ModelServerConfig:
         if self.model_config_file is not None:
-            config: wire.ModelServerConfig = _read("model_config_file", self, wire.ModelServerConfig)
-            return config
+            return read_models_file(self.model_config_file)
         if self.model_base_path is None:
             raise ConfigurationError(
                 "No model to serve: expected --model_base_path (a folder with one folder per version), or "

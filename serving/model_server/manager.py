@@ -8,13 +8,12 @@ from contextlib import contextmanager
 
 import grpc
 
-from serving.model_server.config_files import read_text_proto
 from serving.model_server.errors import ConfigurationError, ServableError, StartError
 from serving.model_server.flags import Settings
 from serving.model_server.labels import check_labels
 from serving.model_server.loading import Loader
-from serving.model_server.model_config import ModelEntry, read_entries
-from serving.model_server.model_versions import ModelVersions, Version
+from serving.model_server.model_config import ModelEntry, read_entries, read_models_file
+from serving.model_server.model_versions import COMPLAIN_EVERY, ModelVersions, Version
 from serving.model_server.predict import Answering
 from serving.protocol import wire
 
@@ -33,7 +32,7 @@ class ModelManager:
         self._models: dict[str, ModelVersions] = {}
         self._entries: Mapping[str, ModelEntry] = {}
         self._config = settings.model_server_config
-        self._config_complaint = ""
+        self._config_complaint, self._config_complained_at = "", 0.0
         self._looked_after: Mapping[str, ModelEntry] | None = None
         self._stopped = False
         self._wake = threading.Event()
@@ -95,7 +94,6 @@ class ModelManager:
         Raises:
             ServableError: if there is no such model or version.
         """
-        _check_named(spec)
         response = wire.GetModelStatusResponse()
         asked = spec.version.value if spec.HasField("version") else None
         with self._changed:
@@ -172,15 +170,19 @@ class ModelManager:
             return
         complaint = ""
         try:
-            config = read_text_proto("--model_config_file", path, wire.ModelServerConfig)
+            config = read_models_file(path)
             if config != self._config:
                 self._replace(config)
         except ConfigurationError as error:
             complaint = str(error)
         except ServableError as error:
             complaint = f"--model_config_file={path}: {error.code.name}: {error}"
-        if complaint and complaint != self._config_complaint:
+        now = time.monotonic()
+        if complaint and (complaint != self._config_complaint or now - self._config_complained_at >= COMPLAIN_EVERY):
             _log.error("the config stays as it is. %s", complaint)
+            self._config_complained_at = now
+        elif not complaint and self._config_complaint:
+            _log.info("--model_config_file=%s is in order again", path)
         self._config_complaint = complaint
 
     def _replace(self, config: wire.ModelServerConfig) -> Collection[str]:

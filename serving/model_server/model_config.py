@@ -6,7 +6,8 @@ from pathlib import Path
 
 import grpc
 
-from serving.model_server.errors import ServableError
+from serving.model_server.config_files import read_text_proto
+from serving.model_server.errors import ConfigurationError, ServableError
 from serving.model_server.policies import Latest, Policy, read_policy
 from serving.protocol import wire
 
@@ -27,6 +28,23 @@ def single_model(name: str, base_path: Path) -> wire.ModelServerConfig:
     """Makes the config that `--model_name` and `--model_base_path` stand for."""
     config = wire.ModelServerConfig()
     config.model_config_list.config.add(name=name, base_path=str(base_path), model_platform=PLATFORM)
+    return config
+
+
+def read_models_file(path: Path) -> wire.ModelServerConfig:
+    """Reads `--model_config_file`.
+
+    Raises:
+        ConfigurationError: if it cannot be read, or lists no models: somebody has emptied it, or is writing it just
+            now.
+    """
+    config: wire.ModelServerConfig = read_text_proto("--model_config_file", path, wire.ModelServerConfig)
+    kind = config.WhichOneof("config")
+    if kind != "model_config_list":
+        raise ConfigurationError(
+            f"--model_config_file={path}: expected a model_config_list, got {kind or 'nothing at all'}. To serve no "
+            "model, write model_config_list {}"
+        )
     return config
 
 

@@ -109,14 +109,21 @@ GOOD = 'name: "a" base_path: "/models/a" model_platform: "tensorflow"'
 @pytest.mark.parametrize(
     ("models", "text"),
     [
+        (None, "expected a model_config_list, got nothing at all. To serve no model, write model_config_list {}"),
         ([GOOD, GOOD], "Illegal to list model a multiple times in config list"),
         (['name: "a" base_path: "/models/a"'], "Illegal setting neither"),
         ([GOOD + ' version_labels { key: "stable" value: 1 }'], "--allow_version_labels_for_unavailable_models=true"),
     ],
 )
 def test_a_config_that_tensorflow_serving_would_not_start_with(tmp_path, models, text):
-    file = file_of(tmp_path, "model_config_list {" + "".join(f" config {{ {model} }}" for model in models) + " }")
+    listed = "".join(f" config {{ {model} }}" for model in models or ())
+    file = file_of(tmp_path, "# empty" if models is None else f"model_config_list {{{listed} }}")
     assert text in refusal(model_config_file=file)
+
+
+def test_a_config_of_no_models_is_one(tmp_path):
+    config = Settings(model_config_file=file_of(tmp_path, "model_config_list {}")).model_server_config
+    assert not config.model_config_list.config
 
 
 def test_a_config_file(tmp_path):

@@ -60,9 +60,10 @@ MODEL_SPEC = [
         for path, request in {
             PREDICT: predict_request(GOOD, name=""),
             METADATA: metadata("signature_def", name=""),
-            STATUS: status(name=""),
         }.items()
     ),
+    # GetModelStatus looks the name up like any other.
+    ("no name, status", STATUS, status(name=""), NOT_FOUND, "Could not find any versions of model "),
     *(
         (f"{spec}, {path}", path, make(**spec), code, message)
         for spec, code, message in [

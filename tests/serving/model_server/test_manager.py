@@ -1,5 +1,6 @@
 """Several models: configs, policies, labels, reloads. In one process, with real models."""
 
+import logging
 import shutil
 import threading
 import weakref
@@ -8,6 +9,7 @@ import grpc
 import numpy as np
 import pytest
 
+from serving.model_server import manager as manager_module
 from serving.model_server.errors import ServableError, StartError
 from serving.model_server.flags import Settings
 from serving.model_server.manager import ModelManager
@@ -119,6 +121,21 @@ def test_a_specific_version_that_is_not_there_is_named(managed, versions, caplog
     wait_until(
         lambda: "Version 9 of servable a, which was requested to be served as a 'specific'" in caplog.text, "it"
     )
+
+
+def test_a_policy_without_versions_is_named_while_the_server_waits(managed, versions, caplog):
+    manager = managed(config_of(entry("a", versions, specific={})))
+    wait_until(
+        lambda: "The 'specific' version policy of servable a lists no version, so none is served" in caplog.text, "it"
+    )
+    assert not manager.is_ready()
+
+
+def test_a_specific_version_that_is_not_complete_is_named(managed, publish, tmp_path, caplog):
+    publish(tmp_path / "a", 1)
+    (publish(tmp_path / "a", 2) / "saved_model.pb").unlink()
+    managed(config_of(entry("a", tmp_path / "a", specific={"versions": [2]})))
+    wait_until(lambda: "is not a complete SavedModel yet: there is no saved_model.pb" in caplog.text, "it")
 
 
 def test_of_several_versions_one_broken_one_costs_itself_only(managed, publish, tmp_path):
@@ -256,6 +273,21 @@ def test_labels_in_advance(managed, versions):
     wait_until(lambda: manager.available() == {"a": [2, 1]}, "the new version")
     manager.reload(listed({"stable": 2}, [1, 2]))
     assert version_of(manager, version_label="stable") == 2
+
+
+def test_a_config_that_stays_wrong_is_named_again_until_it_is_right(managed, versions, tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(manager_module, "COMPLAIN_EVERY", 0)
+    caplog.set_level(logging.INFO)
+    manager = managed(config_of(entry("a", versions)), model_config_file_poll_wait_seconds=1)
+    wait_until(manager.is_ready, "the model")
+    file = tmp_path / "models.config"
+    text = file.read_text()
+    file.write_text("")
+    empty = f"--model_config_file={file}: expected a model_config_list, got nothing at all"
+    wait_until(lambda: caplog.text.count(empty) == 2, "the second complaint")
+    assert version_of(manager) == 3
+    file.write_text(text)
+    wait_until(lambda: f"--model_config_file={file} is in order again" in caplog.text, "the all-clear")
 
 
 def test_the_config_file_is_read_again(managed, publish, versions, tmp_path, caplog):
