@@ -35,7 +35,7 @@ class ModelServerCommand(TyperCommand):
         except UnknownFlag as error:
             ctx.fail(str(error))
         ctx.meta[_IGNORED] = line.ignored
-        return super().parse_args(ctx, line.arguments)
+        return super().parse_args(ctx, [argument for argument in line.arguments if argument not in _NO_FILES])
 
 
 def _option(name: str, metavar: str, text: str, **more: Any) -> Any:
@@ -86,9 +86,7 @@ def model_server(
     port_file: Annotated[
         Path | None, _option("port_file", "PATH", "File to write the port to once the models answer.")
     ] = None,
-    grpc_socket_path: Annotated[
-        str, _option("grpc_socket_path", "PATH", "UNIX socket to listen on as well, without TLS.")
-    ] = "",
+    grpc_socket_path: Annotated[str, _option("grpc_socket_path", "PATH", "UNIX socket to listen on as well.")] = "",
     grpc_max_threads: Annotated[
         int, _count("grpc_max_threads", "Calls answered at a time.", min=1, show_default="4 x CPUs")
     ] = 4 * (os.cpu_count() or 1),
@@ -187,8 +185,7 @@ def model_server(
     raise typer.Exit(run(settings, announce=typer.echo))
 
 
-_SWITCHES = frozenset(
-    name
-    for name, parameter in inspect.signature(model_server).parameters.items()
-    if isinstance(parameter.default, Switch)
-)
+_DEFAULTS = {name: parameter.default for name, parameter in inspect.signature(model_server).parameters.items()}
+_SWITCHES = frozenset(name for name, default in _DEFAULTS.items() if isinstance(default, Switch))
+# To tensorflow_model_server an empty path is none; to Path it would be the folder one happens to be in.
+_NO_FILES = frozenset(f"--{name}=" for name, default in _DEFAULTS.items() if default is None)

@@ -1,8 +1,10 @@
-"""Opens the addresses of a model server: gRPC on a port, with TLS if that is asked for, and on a UNIX socket."""
+"""Opens the addresses of a model server: gRPC on a port and on a UNIX socket, both with TLS if that is asked for."""
 
 import errno
+import os
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import grpc
 
@@ -14,6 +16,7 @@ _QUEUED_CALLS_PER_THREAD = 16
 # With batching, a call holds its thread while it waits for others to share a batch with. It does nothing there, and
 # without room to wait no batch would have more requests than --grpc_max_threads.
 _WAITING_CALLS = 128
+_LONGEST_SOCKET_PATH = 107  # Linux's
 _OPTIONS: dict[str, int | str] = {
     "grpc.max_receive_message_length": -1,
     "grpc.max_send_message_length": -1,
@@ -46,28 +49,21 @@ def listen(server: grpc.Server, settings: Settings) -> int:
     Raises:
         ConfigurationError: if one of them cannot be had.
     """
-    address = _address(settings.host, settings.port)
     try:
-        if settings.ssl_config is None:
-            port = server.add_insecure_port(address)
-        else:
-            port = server.add_secure_port(address, credentials(settings.ssl_config))
+        port = _add(server, _address(settings.host, settings.port), settings)
     except RuntimeError as error:
         # The address was good and the port free before TensorFlow was imported.
         raise _cannot_listen(settings, settings.port, str(error), errno.EADDRINUSE) from error
     if settings.grpc_socket_path:
         try:
-            server.add_insecure_port(f"unix:{settings.grpc_socket_path}")
+            _add(server, f"unix:{settings.grpc_socket_path}", settings)
         except RuntimeError as error:
-            raise ConfigurationError(
-                f"Cannot listen on --grpc_socket_path={settings.grpc_socket_path}: {error}. Expected a path in a "
-                "folder that exists, of up to 107 bytes, that no running server uses."
-            ) from error
-    return int(port)
+            raise _no_socket(settings.grpc_socket_path, f"gRPC says {error}") from error
+    return port
 
 
 def check_address(settings: Settings) -> None:
-    """Says that host or port cannot be had before TensorFlow takes seconds to import, not after.
+    """Says that host, port or socket cannot be had before TensorFlow takes seconds to import, not after.
 
     Raises:
         ConfigurationError: if so.
@@ -75,6 +71,14 @@ def check_address(settings: Settings) -> None:
     _check_port(settings, settings.port)
     if settings.rest_api_port:
         _check_port(settings, settings.rest_api_port)
+    if settings.grpc_socket_path:
+        _check_socket(settings.grpc_socket_path)
+
+
+def _add(server: grpc.Server, address: str, settings: Settings) -> int:
+    if settings.ssl_config is None:
+        return int(server.add_insecure_port(address))
+    return int(server.add_secure_port(address, credentials(settings.ssl_config)))
 
 
 def _threads(settings: Settings) -> int:
@@ -93,6 +97,31 @@ def _check_port(settings: Settings, port: int) -> None:
         # A name that cannot be resolved has a number of its own series, which overlaps with those of errno.
         number = None if isinstance(error, socket.gaierror) else error.errno
         raise _cannot_listen(settings, port, error.strerror or str(error), number) from error
+
+
+def _check_socket(text: str) -> None:
+    path, size = Path(text), len(os.fsencode(text))
+    if size > _LONGEST_SOCKET_PATH:
+        raise _no_socket(
+            text, f"it is {size} bytes long, and {_LONGEST_SOCKET_PATH} are the most; choose a shorter one"
+        )
+    if not path.parent.is_dir():
+        raise _no_socket(text, f"there is no folder {path.parent}; make it first")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise _no_socket(text, f"the folder {path.parent} cannot be written to; choose another")
+    if path.exists() and not path.is_socket():
+        raise _no_socket(text, "that is no socket but something else; choose another path, or remove it")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(text)
+        except OSError:  # nobody listens: it is not there, or a server that was killed has left it
+            return
+    # gRPC would take the path away from that server, which would go on waiting for calls that never come.
+    raise _no_socket(text, "another server listens there; stop it, or choose another path")
+
+
+def _no_socket(path: str, reason: str) -> ConfigurationError:
+    return ConfigurationError(f"Cannot listen on --grpc_socket_path={path}: {reason}")
 
 
 def _cannot_listen(settings: Settings, port: int, reason: str, number: int | None) -> ConfigurationError:

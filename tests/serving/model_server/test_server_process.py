@@ -134,6 +134,53 @@ def test_a_port_in_use(tmp_path):
     assert "| tensorflow\n" not in ended.stderr
 
 
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("none/socket", "there is no folder {folder}/none; make it first"),
+        ("file", "that is no socket but something else; choose another path, or remove it"),
+        ("s" * 108, "bytes long, and 107 are the most; choose a shorter one"),
+    ],
+)
+def test_a_socket_that_cannot_be(tmp_path, path, reason):
+    (tmp_path / "file").touch()
+    ended = refused_at_once(f"--model_base_path={tmp_path}", f"--grpc_socket_path={tmp_path / path}", "--port=0")
+    assert ended.returncode == 2
+    assert f"Cannot listen on --grpc_socket_path={tmp_path / path}: " in ended.stderr
+    assert reason.format(folder=tmp_path) in ended.stderr
+    assert "| tensorflow\n" not in ended.stderr
+
+
+def test_a_socket_in_use_is_left_to_the_server_that_has_it(tmp_path):
+    path = tmp_path / "socket"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as taken:
+        taken.bind(str(path))
+        taken.listen()
+        ended = refused_at_once(f"--model_base_path={tmp_path}", f"--grpc_socket_path={path}", "--port=0")
+        assert ended.returncode == 2
+        assert "another server listens there; stop it, or choose another path" in ended.stderr
+        assert path.is_socket()
+
+
+def test_a_socket_that_a_killed_server_left_is_taken_over(servers, publish, tmp_path):
+    publish(tmp_path / "toy", 1)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as left:
+        left.bind(str(tmp_path / "socket"))
+    server = servers(tmp_path / "toy", f"--grpc_socket_path={tmp_path / 'socket'}")
+    assert server.target
+    with grpc.insecure_channel(f"unix:{tmp_path / 'socket'}") as channel:
+        health = channel.unary_unary(
+            wire.HEALTH_CHECK, wire.HealthCheckRequest.SerializeToString, wire.HealthCheckResponse.FromString
+        )
+        assert health(wire.HealthCheckRequest(), timeout=DEADLINE).status == wire.ServingStatus.SERVING
+
+
+def test_an_empty_path_is_none(tmp_path):
+    ended = refused_at_once("--model_base_path=", "--ssl_config_file=", "--port=0")
+    assert ended.returncode == 2
+    assert "No model to serve: expected --model_base_path" in ended.stderr
+
+
 def test_a_config_that_cannot_be(publish, tmp_path):
     leaf = publish(tmp_path, 5)
     ended = refused_at_once(f"--model_base_path={leaf}")

@@ -49,15 +49,15 @@ def mutual(servers, publish, folder):
 
 
 @contextlib.contextmanager
-def channel_to(server, folder, *, trusting="authority", presenting=None):
+def channel_to(server, folder, *, trusting="authority", presenting=None, target=None):
     pair = certificates.read(folder, presenting) if presenting else None
     credentials = grpc.ssl_channel_credentials(
         certificates.read(folder, trusting).certificate.encode(),
         pair.key.encode() if pair else None,
         pair.certificate.encode() if pair else None,
     )
-    target = server.target.replace("127.0.0.1", "localhost")
-    with grpc.secure_channel(target, credentials) as channel:
+    options = [("grpc.ssl_target_name_override", "localhost")]
+    with grpc.secure_channel(target or server.target, credentials, options) as channel:
         yield channel
 
 
@@ -85,10 +85,19 @@ def test_clients_need_a_certificate_where_that_is_asked_for(mutual, folder):
         assert refusal(channel) is CODE.UNAVAILABLE
 
 
-def test_the_socket_stays_plain_and_health_can_be_left_out(mutual, folder):
+def test_the_socket_speaks_tls_too(mutual, folder):
     assert mutual.target
-    with grpc.insecure_channel(f"unix:{folder}/mutual.sock") as channel:
+    socket = f"unix:{folder}/mutual.sock"
+    with channel_to(mutual, folder, presenting="client", target=socket) as channel:
         assert predict(channel) == [b'{"a": 1}\0']
+    with channel_to(mutual, folder, target=socket) as channel:
+        assert refusal(channel) is CODE.UNAVAILABLE
+    with grpc.insecure_channel(socket) as channel:
+        assert refusal(channel) is CODE.UNAVAILABLE
+
+
+def test_health_can_be_left_out(mutual, folder):
+    with channel_to(mutual, folder, presenting="client") as channel:
         health = channel.unary_unary(
             wire.HEALTH_CHECK, wire.HealthCheckRequest.SerializeToString, wire.HealthCheckResponse.FromString
         )
