@@ -61,15 +61,14 @@ class Loader:
 
     def _open(self, name: str, number: int, folder: Path) -> Answering:
         batching = self._batching(folder)
-        started = time.monotonic()
-        servable = Servable.load(
-            folder,
-            name,
-            number,
-            intra_op_threads=self._settings.intra_op_threads,
-            inter_op_threads=self._settings.inter_op_threads,
-        )
-        metrics.note_load(str(folder), time.monotonic() - started)
+        with metrics.loading(str(folder)):
+            servable = Servable.load(
+                folder,
+                name,
+                number,
+                intra_op_threads=self._settings.intra_op_threads,
+                inter_op_threads=self._settings.inter_op_threads,
+            )
         if self._scheduler is None or batching is None:
             return servable
         return BatchedServable(servable, self._scheduler, batching)

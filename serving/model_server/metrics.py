@@ -6,10 +6,12 @@
 | `:tensorflow:serving:request_latency` (of successes, us)    | model_name, API, entrypoint |
 | `:tensorflow:serving:runtime_latency` (us)                  | model_name, API, runtime    |
 | `:tensorflow:serving:model_warmup_latency` (us)             | model_path, status          |
+| `:tensorflow:serving:model_warmup_records_read`             | model_path, status          |
 | `:tensorflow:serving:batching_session:queuing_latency` (us) | thread_pool_name            |
 | `...:input_batch_size`, `...:processed_batch_size` (rows)   |                             |
 | `...:padding_size` (rows)                                   | execution_batch_size        |
 | `...:wrapped_run_count`                                     |                             |
+| `:tensorflow:cc:saved_model:load_attempt_count`             | model_path, status          |
 | `:tensorflow:cc:saved_model:load_latency` (us)              | model_path                  |
 | `:tensorflow:core:graph_runs`, `...:graph_run_time_usecs`   |                             |
 
@@ -73,6 +75,7 @@ _RUNTIME_LATENCY = _histogram(
 _WARMUP_LATENCY = _histogram(
     f"{_SERVING}model_warmup_latency", "Time to warm up", _LATENCY_BUCKETS, "model_path", "status"
 )
+_WARMUP_RECORDS = _counter(f"{_SERVING}model_warmup_records_read", "Records replayed", "model_path", "status")
 _QUEUING_LATENCY = _histogram(
     f"{_BATCHING}queuing_latency", "Time in a queue", _exponential(100, 1.2, 52), "thread_pool_name"
 )
@@ -82,6 +85,7 @@ _PADDING_SIZE = _histogram(
     f"{_BATCHING}padding_size", "Rows that only pad a batch", _SIZE_BUCKETS, "execution_batch_size"
 )
 _BATCH_RUNS = _counter(f"{_BATCHING}wrapped_run_count", "Batches run")
+_LOAD_ATTEMPTS = _counter(":tensorflow:cc:saved_model:load_attempt_count", "Loads", "model_path", "status")
 _LOAD_LATENCY = _counter(":tensorflow:cc:saved_model:load_latency", "Time to load", "model_path")
 _GRAPH_RUNS = _counter(":tensorflow:core:graph_runs", "Runs of a graph")
 _GRAPH_RUN_TIME = _counter(":tensorflow:core:graph_run_time_usecs", "Time of the runs of a graph")
@@ -148,24 +152,45 @@ def answering(model: str, version: int, signature: str) -> Iterator[None]:
         in_flight.dec()
 
 
-def note_load(path: str, seconds: float) -> None:
-    """Notes how long a version took to load."""
-    _LOAD_LATENCY.labels(path).inc(round(1e6 * seconds))
+@contextmanager
+def loading(path: str) -> Iterator[None]:
+    """Counts a load of a version, and notes how long it takes."""
+    started = perf_counter()
+    status = "fail"
+    try:
+        yield
+        status = "success"
+    finally:
+        _LOAD_ATTEMPTS.labels(path, status).inc()
+        _LOAD_LATENCY.labels(path).inc(round(1e6 * (perf_counter() - started)))
+
+
+@dataclass(slots=True)
+class WarmUp:
+    """A warm-up being counted.
+
+    Attributes:
+        records: how many have been replayed.
+    """
+
+    records: int = 0
 
 
 @contextmanager
-def warming_up(path: str) -> Iterator[None]:
-    """Notes how long the warm-up of a version takes, and how it ends."""
+def warming_up(path: str) -> Iterator[WarmUp]:
+    """Notes how long the warm-up of a version takes, how many records it replays, and how it ends."""
+    warm_up = WarmUp()
     started = perf_counter()
     status = "UNKNOWN"
     try:
-        yield
+        yield warm_up
         status = "OK"
     except ServableError as error:
         status = error.code.name
         raise
     finally:
         _WARMUP_LATENCY.labels(path, status).observe(1e6 * (perf_counter() - started))
+        _WARMUP_RECORDS.labels(path, status).inc(warm_up.records)
 
 
 def note_graph_run(seconds: float) -> None:

@@ -33,15 +33,15 @@ def warm_up(servable: Answering, folder: Path, *, rounds: int = 1) -> int:
     path = folder / WARMUP_FILE
     if not path.is_file():
         return 0
-    with metrics.warming_up(str(folder)):
-        return _replay(servable, path, rounds)
+    with metrics.warming_up(str(folder)) as counted:
+        _replay(servable, path, rounds, counted)
+    return counted.records
 
 
-def _replay(servable: Answering, path: Path, rounds: int) -> int:
-    count = 0
+def _replay(servable: Answering, path: Path, rounds: int, counted: metrics.WarmUp) -> None:
     try:
         for record in islice(tf.data.TFRecordDataset(str(path)).as_numpy_iterator(), MAX_RECORDS + 1):
-            if count == MAX_RECORDS:
+            if counted.records == MAX_RECORDS:
                 raise ServableError(
                     grpc.StatusCode.INVALID_ARGUMENT,
                     f"Number of warmup records exceeds the maximum ({MAX_RECORDS}) at {path}",
@@ -49,14 +49,13 @@ def _replay(servable: Answering, path: Path, rounds: int) -> int:
             request = _request(record)
             for _ in range(rounds):
                 predict(servable, request)
-            count += 1
+            counted.records += 1
     except tf.errors.DataLossError as error:
         raise ServableError(
             grpc.StatusCode.DATA_LOSS, f"{error.message}. Please verify your warmup data is in TFRecord format."
         ) from error
     except tf.errors.OpError as error:
         raise ServableError(status_code(error.error_code), error.message) from error
-    return count
 
 
 def _request(record: bytes) -> wire.PredictRequest:

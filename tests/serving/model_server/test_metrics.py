@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from serving.model_server import metrics
+from serving.model_server.errors import ServableError
 from serving.protocol import wire
 from tests.serving.model_server.toy_server import DEADLINE, predict_request
 
@@ -90,7 +91,9 @@ def test_loading_and_warming_up_are_shown(watched):
     page = read_page(watched.rest_port, PATH)
     path = f'model_path="{watched.folder}"'
     assert page[f":tensorflow:cc:saved_model:load_latency{{{path}}}"] > 0
+    assert page[f':tensorflow:cc:saved_model:load_attempt_count{{{path},status="success"}}'] == 1
     assert page[f':tensorflow:serving:model_warmup_latency_count{{{path},status="OK"}}'] == 1
+    assert page[f':tensorflow:serving:model_warmup_records_read{{{path},status="OK"}}'] == 1
 
 
 def test_names_types_and_bounds_are_those_of_tensorflow_serving(watched):
@@ -102,11 +105,13 @@ def test_names_types_and_bounds_are_those_of_tensorflow_serving(watched):
         f"{serving}request_latency": "histogram",
         f"{serving}runtime_latency": "histogram",
         f"{serving}model_warmup_latency": "histogram",
+        f"{serving}model_warmup_records_read": "counter",
         f"{batching}queuing_latency": "histogram",
         f"{batching}input_batch_size": "histogram",
         f"{batching}processed_batch_size": "histogram",
         f"{batching}padding_size": "histogram",
         f"{batching}wrapped_run_count": "counter",
+        ":tensorflow:cc:saved_model:load_attempt_count": "counter",
         ":tensorflow:cc:saved_model:load_latency": "counter",
         ":tensorflow:core:graph_runs": "counter",
         ":tensorflow:core:graph_run_time_usecs": "counter",
@@ -134,8 +139,22 @@ def test_the_usual_path_is_not_there_when_another_is_given(watched):
 
 
 def test_label_values_are_escaped():
-    metrics.note_load('a"b\\c\nd', 1.0)
-    assert r'load_latency{model_path="a\"b\\c\nd"} 1000000' in metrics.page()
+    with metrics.loading('a"b\\c\nd'):
+        pass
+    assert r'load_attempt_count{model_path="a\"b\\c\nd",status="success"} 1' in metrics.page()
+
+
+def test_a_load_that_fails_is_counted_as_one():
+    with pytest.raises(ServableError), metrics.loading("broken"):
+        raise ServableError(grpc.StatusCode.INVALID_ARGUMENT, "no model")
+    assert 'load_attempt_count{model_path="broken",status="fail"} 1\n' in metrics.page()
+
+
+def test_of_a_warm_up_that_fails_the_records_before_are_counted():
+    with pytest.raises(ServableError), metrics.warming_up("broken") as warm_up:
+        warm_up.records += 2
+        raise ServableError(grpc.StatusCode.INVALID_ARGUMENT, "no request")
+    assert 'model_warmup_records_read{model_path="broken",status="INVALID_ARGUMENT"} 2\n' in metrics.page()
 
 
 def test_an_unloaded_version_leaves_the_page():
