@@ -71,6 +71,12 @@ def is_cookie(settings: Settings, value: str, *, now: float | None = None) -> bo
     return any(right) and int(until) > (time.time() if now is None else now)
 
 
+def knows_bearer(settings: Settings, scope: Scope) -> bool | None:
+    """Tells whether a token that was sent with a request is one of ours; None if none was, or there are none."""
+    given = _bearer(Headers(scope=scope))
+    return None if given is None or not settings.tokens else _is_one_of(given, settings.tokens)
+
+
 class Access:
     """Lets requests through that change nothing, and those of who may write.
 

@@ -25,8 +25,8 @@ def install(app: FastAPI, services: Services) -> None:
     settings = services.settings
     # From the inside out: what is added last is asked first.
     app.add_middleware(Bodies, settings=settings)
-    app.add_middleware(RateLimit, per_minute=settings.requests_per_minute)
     app.add_middleware(Access, settings=settings)
+    app.add_middleware(RateLimit, settings=settings)
     app.add_middleware(GZipMiddleware, minimum_size=_WORTH_COMPRESSING, compresslevel=_COMPRESSION)
     app.add_middleware(Head)
     app.add_middleware(Drain)

@@ -36,7 +36,7 @@ _SCHEMES: dict[str, Any] = {
 }
 _LIMITS = {
     "408": "The body did not come in time",
-    "429": "Too many costly requests; see Retry-After",
+    "429": "Too many costly requests, or tries with a wrong token; see Retry-After",
 }
 
 

@@ -116,6 +116,29 @@ def test_guessing_is_slow(make_client):
     assert statuses[-1] == 429
 
 
+def test_guessing_is_as_slow_without_the_form(make_client):
+    client = make_client(tokens=(TOKEN,))
+
+    def send(token, path="/v1/predictions"):
+        return client.post(path, content=BODY, headers=NDJSON | bearer(token))
+
+    statuses = [send(f"wrong-{n}").status_code for n in range(40)]
+    assert statuses[0] == 401
+    assert statuses[-1] == 429
+    # Nobody learns by the answer that this one is right.
+    answer = send(TOKEN)
+    assert answer.status_code == 429
+    assert answer.json()["detail"].startswith("Too many tries with a token that is none")
+    assert int(answer.headers["Retry-After"]) > 0
+    assert client.post("/sign-in", data={"token": TOKEN}).status_code == 429
+    assert client.get("/v1/seasons", headers=bearer("wrong")).status_code == 200
+
+
+def test_who_has_a_token_may_write_as_often_as_he_likes(make_client):
+    client = make_client(tokens=(TOKEN,))
+    assert {client.delete("/v1/reviews/1", headers=bearer(TOKEN)).status_code for _ in range(50)} == {404}
+
+
 def test_a_page_sends_who_has_not_signed_in_to_the_form(make_client):
     client = make_client(tokens=(TOKEN,))
     headers = {"Accept": "text/html,*/*", "Referer": "http://testserver/review?season=a"}
