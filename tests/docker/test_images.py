@@ -10,10 +10,13 @@ import stat
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+import yaml
 
+from serving.sidecar.store.database import Database
 from tests.docker.build import build_images
 from tests.docker.compose import SETTINGS, load
 from tests.docker.conftest import ROOT, VERSION
@@ -200,6 +203,35 @@ def test_the_sidecar_image_backs_itself_up(sidecar: Container):
     done = sidecar.execute("serving", "backup", "--out", "/backup", "--keep", "3")
     assert done.returncode == 0, done.stderr
     assert ".zip" in sidecar.execute("ls", "/backup").stdout
+
+
+def test_the_sidecar_image_reads_backups_again(sidecar_image: Image, pod: Pod, tmp_path: Path):
+    """With the command of Kubernetes, and a backup that is cut off as well."""
+    manifest = yaml.safe_load((ROOT / "k8s" / "base" / "database" / "verify.yaml").read_text(encoding="utf-8"))
+    (part,) = manifest["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+    database, backup = tmp_path / "database", tmp_path / "backup"
+    for folder in (database, backup):
+        folder.mkdir()
+
+    def verify() -> tuple[int, str]:
+        return pod.run(sidecar_image, *part["args"], entrypoint=part["command"], read_only={"/backup": backup})
+
+    assert verify()[0] == 2  # there is none
+    url = "sqlite:////var/lib/snowmode/winter.sqlite"
+    volumes = {"/var/lib/snowmode": database, "/backup": backup}
+    with closing(Database(f"sqlite:///{database / 'winter.sqlite'}")) as empty:
+        empty.upgrade()
+    code, said = pod.run(
+        sidecar_image, "backup", "--database", url, "--out", "/backup", entrypoint=["serving"], volumes=volumes
+    )
+    assert code == 0, said
+    code, said = verify()
+    assert (code, "whole" in said) == (0, True), said
+    (file,) = backup.glob("*.zip")
+    file.with_name("snowmode-20200101T000000Z.zip").write_bytes(file.read_bytes()[:700])
+    file.with_name("snowmode-20200101T000000Z.zip").chmod(0o644)
+    code, said = verify()
+    assert (code, "snowmode-20200101T000000Z.zip: expected a backup" in said) == (2, True), said
 
 
 def test_the_sidecar_image_promotes_models_and_takes_them_back(

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from tests.k8s.mutants.ways import Mutant, mount, server, set_in, sidecar, tfserving, variable, watch, watcher
+from tests.k8s.mutants.ways import (
+    Mutant,
+    container,
+    mount,
+    server,
+    set_in,
+    sidecar,
+    tfserving,
+    variable,
+    watch,
+    watcher,
+)
 from tests.k8s.objects import pod_of
 
 RESOURCES = [
@@ -78,6 +89,12 @@ RESOURCES = [
         "a model server that can change its models",
         lambda o: mount(tfserving(o), "/models").pop("readOnly"),
         "tfserving: /models: only training",
+    ),
+    Mutant(
+        "data_that_is_read_is_mounted_read_only",
+        "a check of backups that can change them",
+        lambda o: mount(container(pod_of(o, "CronJob", "verify-backup")), "/backup").pop("readOnly"),
+        "/backup: what is checked is not changed",
     ),
     Mutant(
         "there_is_time_to_stop",

@@ -134,9 +134,9 @@ def nobody_is_got_up_while_a_server_starts(objects: Objects) -> list[str]:
         patience = int(match[1]) if match else 0
         for container in containers(objects):
             probe = container.spec.get("startupProbe", {})
-            longest = probe.get("periodSeconds", 10) * probe.get("failureThreshold", 3)
-            if container.pod.component == "model-server" and longest > patience:
-                found.append(f"{container.name}: it may start for {longest} s, and SnowmodePartDown waits {patience} s")
+            start = probe.get("periodSeconds", 10) * probe.get("failureThreshold", 3)
+            if container.pod.component == "model-server" and start > patience:
+                found.append(f"{container.name}: it may start for {start} s, and SnowmodePartDown waits {patience} s")
     return found
 
 

@@ -108,7 +108,7 @@ def cron_jobs_run_once_at_a_time_in_a_named_zone(objects: Objects) -> list[str]:
     return found
 
 
-TEMPLATES = {"training", "training-multinode", "bulk", "bulk-merge", "promote", "rollback"}
+TEMPLATES = {"training", "training-multinode", "bulk", "bulk-merge", "promote", "rollback", "verify-backup"}
 """CronJobs that never run by themselves: `kubectl create job --from=cronjob/promote` does it."""
 
 TO_TRY_IT = {"synthetic-winter"}

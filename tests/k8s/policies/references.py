@@ -232,8 +232,8 @@ def volumes_can_be_mounted_by_all_who_mount_them(objects: Objects) -> list[str]:
                 found.append(f"{pod.name}: its next pod cannot have {name} before it is gone; expected maxSurge: 0")
             if pod.owner["spec"].get("replicas", 0 if _scaled(objects, pod) else 1) != 1:
                 found.append(f"{pod.name}: several replicas cannot share {name}")
-        if one_node or len(users) == 1:
-            continue
+        if one_node or len(users) == 1 or not living:
+            continue  # Jobs alone take turns: the second waits until the first has ended
         for pod in users:
             if pod not in living[:1] and not any(_goes_to(pod, other) for other in living):
                 found.append(f"{pod.name}: {name} is on one node; expected podAffinity to who has it")

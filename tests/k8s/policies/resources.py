@@ -117,6 +117,7 @@ READ_ONLY = {
         "training-multinode": "training reads",
     },
     "/incoming": {"watcher": "frames belong to who delivers them"},
+    "/backup": {"verify-backup": "what is checked is not changed"},
 }
 
 
