@@ -100,7 +100,9 @@ REFERENCES = [
     Mutant(
         "volumes_can_be_mounted_by_all_who_mount_them",
         "SQLite, and a new pod before the old one is gone",
-        lambda o: set_in("spec.strategy.rollingUpdate.maxSurge", 1)(find(o, "Deployment", "model-server")),
+        lambda o: set_in(
+            "spec.strategy", {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}
+        )(find(o, "Deployment", "model-server")),
         "its next pod cannot have sidecar-data before it is gone",
         of="base",
     ),
