@@ -29,6 +29,7 @@ from radar.seasons import format_utc
 from serving.protocol.connection import Connection, ServedModel
 from serving.protocol.errors import ServerUnavailable, ServingError
 from serving.protocol.pipeline import REFUSED, Classifier, Prediction
+from serving.protocol.targets import count_servers
 
 
 def classify_folder(
@@ -159,6 +160,7 @@ class _Run:
             self._connection,
             self._card,
             threads=settings.threads,
+            servers=count_servers(self._connection.target),
             patience=settings.patience,
             heat_maps=settings.heat_maps,
             load=self._source.load,

@@ -45,6 +45,9 @@ MAX_BATCH = 512
 REFUSED = "was refused by the server"
 CHUNK = 16  # frames a decode task: long enough to hide the cost of a task, short enough to keep two cores even
 FIRST_BATCHES = (8, 32, 96)  # the first answers come early, then batches grow
+CALLS_A_SERVER = 2  # one is worked on, the next one is on its way
+FEWEST_CALLS = 3  # in flight when servers are overloaded, and with one server always
+MOST_CALLS = 32  # however many servers there are: each call holds some 3 MB here
 READ_AHEAD = 3  # batches decoded or being decoded beyond the window
 FEWEST_TRIES = 4  # of several servers one may hang, and each try with it takes as long as a call may at the most
 REFUSED_LIMIT = 32  # so many frames refused one by one, and none accepted between, is not the frames' fault
@@ -67,7 +70,7 @@ class Progress:
     classified: int = 0
     failed: int = 0
     in_flight: int = 0
-    window: int = 2
+    window: int = FEWEST_CALLS
     retries: int = 0
 
 
@@ -78,7 +81,7 @@ class Classifier:
         connection: Where the model is.
         card: What it said of itself.
         threads: Decode threads; None means one a core.
-        window: Calls in flight at most.
+        servers: How many share the calls. Each of them is kept busy, unless too few of them are there to bear it.
         patience: Seconds to wait for a server that went away, or for one of several that has the version of this
             run, before the run stops.
         heat_maps: Which heat maps to ask for, ``"gradcam"`` or ``"hirescam"``; none by default.
@@ -98,14 +101,15 @@ class Classifier:
         card: ModelCard,
         *,
         threads: int | None = None,
-        window: int = 3,
+        servers: int = 1,
         patience: float = 30.0,
         heat_maps: Sequence[str] = (),
         load: Callable[[str, FrameRule], Picture] | None = None,
     ) -> None:
         if unknown := set(heat_maps) - {GRADCAM, HIRESCAM}:
             raise ValueError(f"heat_maps: expected {GRADCAM} or {HIRESCAM}, received: {', '.join(sorted(unknown))}")
-        self.progress = Progress(window=window)
+        self._most_calls = min(max(CALLS_A_SERVER * servers, FEWEST_CALLS), MOST_CALLS)
+        self.progress = Progress(window=self._most_calls)
         self._connection = connection
         self._card = card
         self._rule = card.input.frame_rule()
@@ -239,6 +243,7 @@ class Classifier:
         else:
             part.batch.store(part, answer)
             self._refused_alone = 0
+            self.progress.window = min(self.progress.window + 1, self._most_calls)
             if part.cut is not None:
                 part.cut.accepted += 1
                 if part.cut.accepted == 2:  # no frame was bad: the batch was too large for the server
@@ -262,6 +267,9 @@ class Classifier:
             self._fail(error)
             return
         self.progress.retries += 1
+        if isinstance(error, ServerUnavailable):
+            # The calls may have been meant for servers of which most are gone: those left would be late with all.
+            self.progress.window = max(self.progress.window // 2, FEWEST_CALLS)
         waited = now - part.unavailable_since
         # Of several servers that change their version one after the other, the next one may have it: the call goes
         # to whoever is next in turn, and costs the one that has not next to nothing.

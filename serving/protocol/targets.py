@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import socket
+from collections import Counter
 
 _PORTS = range(1, 65_536)
 _SOCKET_BYTES = 107
@@ -11,7 +13,9 @@ _SOCKET_BYTES = 107
 
 _SOCKETS = ("unix:", "unix-abstract:")
 _OTHER_KINDS = ("embedded:", *_SOCKETS, "dns:")
-_ONE = re.compile(r"(?:dns:(?://(?P<asked>[^/]*)/)?|(?!dns:))(?:\[(?P<v6>[^\[\]]+)\]|[^\s/:,\[\]]+):(?P<port>[0-9]+)")
+_ONE = re.compile(
+    r"(?:dns:(?://(?P<asked>[^/]*)/)?|(?!dns:))(?:\[(?P<v6>[^\[\]]+)\]|(?P<host>[^\s/:,\[\]]+)):(?P<port>[0-9]+)"
+)
 _ADDRESS = re.compile(r"(?:\[(?P<v6>[^\[\]]+)\]|(?P<v4>[^:\[\]]+)):(?P<port>[0-9]+)")
 
 
@@ -54,6 +58,31 @@ def read_target(text: str) -> str:
     if match["asked"]:
         _check_name_server(match["asked"], text)
     return text
+
+
+def count_servers(target: str) -> int:
+    """Tells how many servers share the calls, as far as a target or the name server says.
+
+    Args:
+        target: As `read_target` gives it.
+
+    Returns:
+        At least 1. Whatever stands behind a proxy counts as one, and so does what another name server than that of
+        this machine would have to be asked for.
+    """
+    if target.startswith(("ipv4:", "ipv6:")):
+        return target.count(",") + 1
+    match = _ONE.fullmatch(target)
+    if match is None or match["asked"]:
+        return 1
+    host = match["v6"] or match["host"]
+    try:
+        found = socket.getaddrinfo(host, int(match["port"]), type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):  # the latter for what can be no name
+        return 1
+    # A server may have an address of either kind.
+    families = Counter(family for family, address in {(family, address) for family, *_, address in found})
+    return max(families.values(), default=1)
 
 
 def check_tls_target(target: str) -> None:

@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import struct
+import threading
 import zlib
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from serving.protocol.contract import CLASSIFY, PROBABILITIES
 from tests.client.command import client, rows_of
 from tests.conftest import write_frames, write_png
 from tests.limits import no_superpowers
+from tests.serving.stand_in import brightness, stand_in
 
 
 @pytest.fixture(scope="module")
@@ -127,6 +129,26 @@ def test_the_version_is_that_of_the_installed_project() -> None:
 
 
 # Wrong input that stops the run.
+
+
+def test_with_several_servers_more_calls_are_in_flight(season: Path, tmp_path: Path) -> None:
+    lock, at_work, enough = threading.Lock(), 0, threading.Event()
+
+    def answer(images: np.ndarray) -> np.ndarray:
+        nonlocal at_work
+        with lock:
+            at_work += 1
+            if at_work == 4:  # all batches that there are: 8, 32, 96 and 164 frames
+                enough.set()
+        enough.wait(10)
+        with lock:
+            at_work -= 1
+        return brightness(images)
+
+    with stand_in(answer) as one, stand_in(answer) as other:
+        done = client("classify", season, "--server", f"{one},{other}", "--out", tmp_path / "results.csv")
+    assert done.returncode == 0, done.stderr
+    assert enough.is_set()
 
 
 def test_no_such_folder(server: str, tmp_path: Path) -> None:

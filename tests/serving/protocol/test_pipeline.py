@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import threading
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import grpc
@@ -14,11 +16,12 @@ from hypothesis import strategies as st
 
 from client.errors import Interrupted
 from radar import frames
+from radar.frames import FrameRule, Picture
 from serving.protocol import pipeline
 from serving.protocol.connection import Connection, Timeouts
 from serving.protocol.errors import ContractError, ServerError, ServerUnavailable, VersionMissing
 from serving.protocol.pipeline import Classifier, Prediction
-from serving.protocol.targets import read_target
+from serving.protocol.targets import count_servers, read_target
 from tests.conftest import write_frames
 from tests.serving.stand_in import CARD, Refuse, brightness, stand_in
 
@@ -100,6 +103,57 @@ def test_overload_is_waited_out(season: tuple[Path, list[str]], expected: np.nda
     with stand_in(answer) as target:
         predictions = classify(target, *season, patience=60)
     np.testing.assert_allclose([p.probabilities for p in predictions], expected, atol=1e-6)
+
+
+def blank(_: str, rule: FrameRule) -> Picture:
+    return np.zeros((rule.height, rule.width, 3), np.uint8)
+
+
+def test_all_of_several_servers_are_at_work_together(tmp_path: Path) -> None:
+    idle, all_at_work = set(range(6)), threading.Event()
+
+    def answering(number: int) -> Callable[[np.ndarray], np.ndarray]:
+        def answer(images: np.ndarray) -> np.ndarray:
+            idle.discard(number)
+            if not idle:
+                all_at_work.set()
+            all_at_work.wait(10)  # those who are asked first have not answered when the last one is asked
+            return brightness(images)
+
+        return answer
+
+    with ExitStack() as stack:
+        target = read_target(",".join(stack.enter_context(stand_in(answering(number))) for number in range(6)))
+        connection = stack.enter_context(Connection(target))
+        classifier = Classifier(connection, CARD, servers=count_servers(target), load=blank)
+        answers = itertools.chain.from_iterable(classifier.run(tmp_path, [str(n) for n in range(5000)]))
+        assert next(answers).name == "0"
+        assert all_at_work.is_set()
+        assert len(list(answers)) == 4999
+
+
+def test_servers_that_are_too_few_for_their_calls_get_fewer_and_more_again(tmp_path: Path) -> None:
+    overloaded = True
+
+    def answer(images: np.ndarray) -> np.ndarray:
+        nonlocal overloaded
+        overloaded = overloaded and classifier.progress.window > pipeline.FEWEST_CALLS
+        if overloaded:
+            raise Refuse(grpc.StatusCode.RESOURCE_EXHAUSTED, "full")
+        return brightness(images)
+
+    names = [str(n) for n in range(8000)]
+    with stand_in(answer) as target, Connection(target) as connection:
+        classifier = Classifier(connection, CARD, servers=8, load=blank)
+        assert len(list(itertools.chain.from_iterable(classifier.run(tmp_path, names)))) == 8000
+    assert not overloaded
+    assert classifier.progress.window == 16
+
+
+@pytest.mark.parametrize(("servers", "calls"), [(1, 3), (2, 4), (8, 16), (1000, 32)])
+def test_calls_in_flight_grow_with_the_servers_up_to_a_limit(servers: int, calls: int) -> None:
+    with Connection("localhost:9") as connection:
+        assert Classifier(connection, CARD, servers=servers).progress.window == calls
 
 
 def test_overload_without_end_stops_the_run(season: tuple[Path, list[str]]) -> None:

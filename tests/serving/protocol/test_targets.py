@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
 import string
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.protocol.targets import TargetError, read_target
+from serving.protocol.targets import TargetError, count_servers, read_target
 
 
 @pytest.mark.parametrize(
@@ -137,3 +138,33 @@ def test_wild_text_is_a_target_or_refused(text: str) -> None:
 def test_several_that_cannot_be_several_are_refused(given: str, complaint: str) -> None:
     with pytest.raises(TargetError, match=complaint):
         read_target(given)
+
+
+@pytest.mark.parametrize(
+    ("target", "count"),
+    [
+        ("ipv4:10.0.0.1:8500,10.0.0.2:8500,10.0.0.3:8500", 3),
+        ("ipv4:10.0.0.1:8500", 1),
+        ("127.0.0.1:8500", 1),
+        ("[::1]:8500", 1),
+        ("unix:/run/a,b.sock", 1),
+        ("dns:///localhost:8500", 1),
+        ("dns://10.96.0.10:53/model-server:8500", 1),
+        ("gpu..test:8500", 1),
+        (f"{'a' * 300}:8500", 1),
+    ],
+)
+def test_servers_are_counted(target: str, count: int) -> None:
+    assert count_servers(target) == count
+
+
+def test_a_name_counts_its_addresses_but_not_those_of_either_kind_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    def look_up(host: str, port: int, **_: object) -> list[tuple[object, ...]]:
+        assert (host, port) == ("model-server.snowmode.svc", 8500)
+        old = [(socket.AF_INET, 1, 6, "", (f"10.0.0.{n}", port)) for n in (1, 2, 3, 3)]
+        new = [(socket.AF_INET6, 1, 6, "", (f"fd00::{n}", port, 0, 0)) for n in (1, 2)]
+        return [*old, *new]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    assert count_servers("dns:///model-server.snowmode.svc:8500") == 3
+    assert count_servers("model-server.snowmode.svc:8500") == 3
