@@ -1,8 +1,8 @@
 """Starts and stops the embedded model server.
 
-The port opens when every model answers, and not before: an open port means usable models. SIGTERM and SIGINT let
-running calls finish; what gRPC has received at that moment and not handed over yet it ends with CANCELLED. TensorFlow
-is imported on the way, after everything that can be refused without it.
+The port opens when every model answers, and not before: an open port means usable models. SIGTERM, SIGINT and SIGHUP
+(the terminal closes) let running calls finish; what gRPC has received at that moment and not handed over yet it ends
+with CANCELLED. TensorFlow is imported on the way, after everything that can be refused without it.
 """
 
 import gc
@@ -82,8 +82,9 @@ class _StopWish:
         self._asked = False
         # Polled and not PR_SET_PDEATHSIG, which fires when the parent's starting *thread* ends.
         self._parent = os.getppid() if exit_with_parent else None
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._ask)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+                signal.signal(number, self._ask)
 
     def wait_unless(self, done: Callable[[], bool]) -> bool:
         """Waits for `done`, which may raise; False if told to stop before."""

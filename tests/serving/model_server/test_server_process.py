@@ -119,10 +119,43 @@ def test_it_ends_with_the_process_that_started_it(servers, publish, tmp_path):
     wait_until(gone, "the server ended")
 
 
-def test_sigterm_before_there_is_a_model(servers, tmp_path):
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_stop_before_there_is_a_model(servers, tmp_path, how):
     server = servers(tmp_path / "nothing", "--file_system_poll_wait_seconds=1")
     wait_until(lambda: "Could not find base path" in server.output, "the complaint")
+    assert server.end(how) == 0
+
+
+def test_a_second_sigterm_cuts_no_call_off(servers, publish, tmp_path):
+    publish(tmp_path / "toy", 1)
+    server = servers(tmp_path / "toy")
+    request = predict_request({"folder": str(tmp_path)}, "wait")
+    running = server.method(wire.PREDICT, wire.PredictResponse).future(request, timeout=DEADLINE)
+    wait_until((tmp_path / "started").exists, "the call runs")
+    server.process.send_signal(signal.SIGTERM)
+    wait_until(lambda: "stopping" in server.output, "the stop")
+    for again in (signal.SIGTERM, signal.SIGHUP):
+        server.process.send_signal(again)
+    (tmp_path / "release").touch()
+    assert outputs_of(running.result())["released"].item()
     assert server.end() == 0
+
+
+def test_under_nohup_it_outlives_its_terminal(publish, tmp_path):
+    port_file = tmp_path / "port"
+    command = ["nohup", sys.executable, "-m", "serving.model_server", f"--model_base_path={tmp_path / 'toy'}"]
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [*command, "--port=0", "--host=127.0.0.1", f"--port_file={port_file}"],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    wait_until(lambda: b"Could not find base path" in (tmp_path / "log").read_bytes(), "the complaint")
+    process.send_signal(signal.SIGHUP)
+    publish(tmp_path / "toy", 1)
+    wait_until(port_file.exists, "server ready")
+    process.terminate()
+    assert process.wait(DEADLINE) == 0
 
 
 def test_a_port_in_use(tmp_path):
