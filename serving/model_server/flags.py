@@ -16,6 +16,7 @@ from serving.model_server.tls import check_tls
 from serving.protocol import wire
 
 _CPUS = os.cpu_count() or 1
+_POOL_WITHOUT_FILE = "model_server_batch_threads"  # TensorFlow Serving's; the default of a file is another
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -126,6 +127,8 @@ class Settings:
 
     def _batching(self) -> BatchingOptions:
         parameters = _read("batching_parameters_file", self, wire.BatchingParameters)
+        if self.batching_parameters_file is None:
+            parameters.thread_pool_name.value = _POOL_WITHOUT_FILE
         try:
             return BatchingOptions.from_proto(parameters)
         except ConfigurationError as error:

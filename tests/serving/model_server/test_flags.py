@@ -98,7 +98,8 @@ def test_what_is_in_the_files(tmp_path):
     assert settings.batching.enable_large_batch_splitting
     assert settings.monitoring_config.prometheus_config.path == "/metrics"
     plain = Settings(model_base_path=tmp_path)
-    assert plain.batching == BatchingOptions()
+    assert plain.batching == BatchingOptions(thread_pool_name="model_server_batch_threads")
+    assert settings.batching.thread_pool_name == "batch_threads"
     assert plain.monitoring_config == wire.MonitoringConfig()
     assert plain.ssl_config is None
 
