@@ -6,10 +6,11 @@ import math
 import socket
 import threading
 
+import grpc
 import numpy as np
 import pytest
 
-from serving.model_server.errors import ConfigurationError
+from serving.model_server.errors import ConfigurationError, ServableError
 from serving.model_server.flags import Settings
 from serving.model_server.manager import ModelManager
 from serving.model_server.rest import MAX_BODY_BYTES, RestApplication, RestServer
@@ -17,6 +18,7 @@ from serving.model_server.rest_tensor import json_text
 from serving.protocol import wire
 from tests.serving.model_server.toy_server import DEADLINE, wait_until
 
+CODE = grpc.StatusCode
 KINDS = ("float32", "float16", "float64", "int64", "uint64", "bool", "string", "complex64")
 
 
@@ -361,6 +363,45 @@ def test_refusals_are_those_of_tensorflow_serving(ask, method, path, body, code,
     status, text, kind = ask(method, path, body)
     assert (status, kind) == (code, "application/json")
     assert text == ("" if message is None else f'{{ "error": {json.dumps(message, ensure_ascii=False)} }}')
+
+
+STATUS_OF = {
+    CODE.CANCELLED: 499,
+    CODE.UNKNOWN: 500,
+    CODE.INVALID_ARGUMENT: 400,
+    CODE.DEADLINE_EXCEEDED: 504,
+    CODE.NOT_FOUND: 404,
+    CODE.ALREADY_EXISTS: 409,
+    CODE.PERMISSION_DENIED: 403,
+    CODE.RESOURCE_EXHAUSTED: 429,
+    CODE.FAILED_PRECONDITION: 400,
+    CODE.ABORTED: 409,
+    CODE.OUT_OF_RANGE: 400,
+    CODE.UNIMPLEMENTED: 501,
+    CODE.INTERNAL: 500,
+    CODE.UNAVAILABLE: 503,
+    CODE.DATA_LOSS: 500,
+    CODE.UNAUTHENTICATED: 401,
+}
+
+
+class Refusing:
+    """Models that answer one code."""
+
+    def __init__(self):
+        self.code = CODE.UNKNOWN
+
+    def status(self, spec):
+        raise ServableError(self.code, f"no {spec.name}")
+
+
+def test_every_code_has_the_status_of_tensorflow_serving():
+    assert STATUS_OF.keys() == set(CODE) - {CODE.OK}
+    models = Refusing()
+    server = RestServer(RestApplication(models, timeout=DEADLINE), host="127.0.0.1", port=0, threads=1)
+    for models.code, status in STATUS_OF.items():
+        assert send(server.port, "GET", "/v1/models/a")[:2] == (status, '{ "error": "no a" }')
+    server.stop(DEADLINE)
 
 
 @pytest.mark.parametrize("verb", ["classify", "regress"])
