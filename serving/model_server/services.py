@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NoReturn
 
 import grpc
+from google.protobuf.message import DecodeError
 
 from serving.model_server.answers import Answers
 from serving.model_server.errors import ServableError
@@ -72,17 +73,18 @@ class _BulkPredict(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio has 
 def _unary(
     answer: Callable[[Any, grpc.ServicerContext], Any], request: Any, *, pool: ThreadPoolExecutor | None = None
 ) -> Any:
-    def handle(message: Any, context: grpc.ServicerContext) -> Any:
+    def handle(data: bytes, context: grpc.ServicerContext) -> Any:
         try:
-            return answer(message, context)
+            # Not by gRPC, which writes a traceback into the log for whatever anybody sends.
+            return answer(request.FromString(data), context)
+        except DecodeError as error:
+            _abort(context, ServableError(grpc.StatusCode.INTERNAL, str(error)))
         except ServableError as error:
             _abort(context, error)
 
     if pool is not None:
         handle.experimental_thread_pool = pool  # type: ignore[attr-defined]  # gRPC's way to say it
-    return grpc.unary_unary_rpc_method_handler(
-        handle, request.FromString, lambda response: response.SerializeToString()
-    )
+    return grpc.unary_unary_rpc_method_handler(handle, None, lambda response: response.SerializeToString())
 
 
 def _refusing(text: str) -> Any:

@@ -94,6 +94,16 @@ def test_a_spent_deadline_ends_the_run(server, tmp_path):
     assert len(server.predict({"images": zeros(1, 8, 8, 3)}).outputs) == 2
 
 
+@pytest.mark.parametrize("path", [wire.PREDICT, wire.GET_MODEL_METADATA, wire.GET_MODEL_STATUS])
+def test_bytes_that_are_no_message_are_refused_without_a_word_in_the_log(server, path):
+    before = server.output
+    with pytest.raises(grpc.RpcError) as refused:
+        server.channel.unary_unary(path)(b"\xff\xff\xff", timeout=DEADLINE)
+    assert refused.value.code() is CODE.INTERNAL
+    assert "Error parsing message" in refused.value.details()
+    assert server.output == before
+
+
 def test_many_callers_at_a_time(server, images, expected):
     wrong = []
 
