@@ -55,7 +55,7 @@ class Postgres:
         self._programs, self._folder, self._durable = find_programs(), folder, durable
         self._data = folder / "data"
         # PostgreSQL does not run as root.
-        self._user = _other_user() if os.geteuid() == 0 else None
+        self._user = other_user() if os.geteuid() == 0 else None
         if self._user:
             shutil.chown(folder, self._user)
         self._process: subprocess.Popen[bytes] | None = None
@@ -137,7 +137,12 @@ def postgres(*, durable: bool = False) -> Iterator[Postgres]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _other_user() -> str:
+def other_user() -> str:
+    """Names a user whom PostgreSQL takes.
+
+    Raises:
+        NoPostgres: There is none; the text says so.
+    """
     for name in ("postgres", "nobody"):
         try:
             return pwd.getpwnam(name).pw_name
