@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.k8s.mutants.commands import COMMANDS
 from tests.k8s.mutants.custom_resources import CUSTOM
+from tests.k8s.mutants.ingress import INGRESS
 from tests.k8s.mutants.jobs import JOBS
 from tests.k8s.mutants.model_server import MODEL_SERVER
 from tests.k8s.mutants.network import NETWORK
@@ -19,6 +20,7 @@ __all__ = ["MUTANTS", "Mutant"]
 
 MUTANTS = [
     *SELECTORS,
+    *INGRESS,
     *SECURITY,
     *RESOURCES,
     *JOBS,
