@@ -1,6 +1,7 @@
 """Runs the fault drill: all scenarios, or those named.
 
-Exit codes: 0 nothing was lost and every promise kept; 1 something was; 2 wrong arguments.
+Exit codes: 0 nothing was lost and every promise kept; 1 something was, or nothing could be tried; 2 wrong arguments;
+130 stopped by Ctrl-C.
 """
 
 from __future__ import annotations
@@ -83,11 +84,16 @@ def main() -> None:
     folder = given.keep or Path(tempfile.mkdtemp(prefix="snowmode-drill-"))
     names = [name for name in SCENARIOS if given.only is None or name in given.only]
     table = sys.stderr if given.json else sys.stdout
-    outcomes = drill(names, SMALL if given.small else FULL, folder, lambda text: print(text, file=table, flush=True))
+    size = SMALL if given.small else FULL
+    try:
+        outcomes = drill(names, size, folder, lambda text: print(text, file=table, flush=True))
+    except KeyboardInterrupt:
+        print(f"Stopped, and all that was started. Logs and results: {folder}", file=table)
+        sys.exit(130)
     print(f"{verdict(outcomes)} Took {time.monotonic() - begun:.0f} s.", file=table)
     if given.json:
         print(as_json(outcomes))
-    good = all(outcome.ok for outcome in outcomes)
+    good = all(outcome.ok for outcome in outcomes) and not all(outcome.skipped for outcome in outcomes)
     if given.keep is None and good:
         shutil.rmtree(folder, ignore_errors=True)
     else:

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from tests.client.watching import Watching, watching
 from tests.drill.outcome import Outcome
-from tests.drill.programs import Classifying, Pace, feeding, names_in, recorded, rows_of, visiting_page, wait_for
-from tests.drill.world import SEASON, World, day_files, settle, sidecars
+from tests.drill.programs import Classifying, Pace, feeding, recorded, rows_of, visiting_page, wait_for
+from tests.drill.world import SEASON, World, add_classified, add_visits, day_files, settle, sidecars
 
 
 def kill_client(world: World) -> Outcome:
@@ -18,18 +18,17 @@ def kill_client(world: World) -> Outcome:
     season, names = world.season()
     out, chance = place / "season.csv", random.Random(7)
     for n in range(world.size.kills):
-        run = Classifying(season, fleet.target, out, "--threads", 1)
-        run.wait_rows(max(run.done(), len(names) * n // (2 * world.size.kills)) + chance.randrange(1, 200))
-        run.kill()
+        with Classifying(season, fleet.target, out, "--threads", 1) as run:
+            run.wait_rows(max(run.done(), len(names) * n // (2 * world.size.kills)) + chance.randrange(1, 200))
     rows, begun = run.done(), time.monotonic()
     outcome.promise(not out.exists(), "a run was finished before it was killed: this proves nothing")
-    last = Classifying(season, fleet.target, out)
-    outcome.recovery = outcome.standstill = wait_for(
-        lambda: last.done() > rows or last.process.poll() is not None, "results go on"
-    )
-    code = last.end()
+    with Classifying(season, fleet.target, out) as last:
+        outcome.recovery = outcome.standstill = wait_for(
+            lambda: last.done() > rows or last.process.poll() is not None, "results go on"
+        )
+        code = last.end()
     outcome.promise(code == 0, f"the last run ended with {code}: {last.log.read_text()[-500:]}")
-    outcome.account(names, names_in(out))
+    add_classified(outcome, names, last)
     outcome.note = f"killed {world.size.kills} times; the last run took {time.monotonic() - begun:.1f} s"
     return outcome
 
@@ -78,7 +77,7 @@ def kill_sidecar(world: World) -> Outcome:
         outcome.recovery = time.monotonic() - repaired
         outcome.standstill = pace.standstill(blow)
         settle(outcome, feeder, watch, host.one)
-    outcome.calls, outcome.failed_calls = sum(visitor.answers.values()), visitor.failed
+    add_visits(outcome, visitor)
     outcome.note = "results go on meanwhile"
     return outcome
 

@@ -13,14 +13,13 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlencode
 
 import numpy as np
 
 from serving.protocol.connection import Connection, Timeouts
 from serving.protocol.contract import CLASSIFY, PROBABILITIES
-from serving.protocol.errors import ServerError
 from tests.client.watching import drop
 from tests.serving.sidecar.process import Sidecar
 
@@ -43,7 +42,7 @@ def wait_for(condition: Callable[[], Any], what: str, seconds: float = PATIENCE)
 
 
 class Classifying:
-    """A `client classify` at work.
+    """A `client classify` at work, for the time of a block at the most.
 
     Args:
         season: Folder of frames.
@@ -62,6 +61,12 @@ class Classifying:
         command = [sys.executable, "-m", "client", *map(str, words)]
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(command, stdout=output, stderr=output)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
 
     def done(self) -> int:
         """Counts the rows there are, the finished ones or those of the run."""
@@ -82,11 +87,6 @@ class Classifying:
         """Ends it at once."""
         self.process.kill()
         self.process.wait()
-
-
-def names_in(*files: Path) -> list[str]:
-    """Lists the frames in result files, as often as they stand there."""
-    return [row["file"] for row in rows_of(*files)]
 
 
 def rows_of(*files: Path) -> list[dict[str, str]]:
@@ -114,9 +114,16 @@ class Feeder(threading.Thread):
         self.names: list[str] = []
         self._folder, self._pictures, self._rate, self._most = folder, pictures, rate, most
         self._ended = threading.Event()
+        self._failure: OSError | None = None
         folder.mkdir(parents=True, exist_ok=True)
 
     def run(self) -> None:
+        try:
+            self._feed()
+        except OSError as error:
+            self._failure = error
+
+    def _feed(self) -> None:
         start, begun = datetime(2026, 1, 1), time.monotonic()
         while not self._ended.is_set() and len(self.names) < self._most:
             n = len(self.names)
@@ -127,9 +134,15 @@ class Feeder(threading.Thread):
             self.names.append(name)
 
     def stop(self) -> list[str]:
-        """Ends it; gives the names of all frames."""
+        """Ends it; gives the names of all frames.
+
+        Raises:
+            RuntimeError: It could not feed as long as it was to: there was no load, and nothing is proven.
+        """
         self._ended.set()
         self.join()
+        if self._failure is not None:
+            raise RuntimeError(f"no frame came after the first {len(self.names)}: {self._failure}")
         return self.names
 
 
@@ -186,9 +199,9 @@ class Visitor(threading.Thread):
         while not self._ended.wait(0.1):
             try:
                 self.answers[self._ask()] += 1
-            except (ServerError, OSError) as error:
+            except Exception as error:  # whatever it is: a thread that ended would count no failures any more
                 self.answers[f"failed {getattr(error, 'code', '') or type(error).__name__}"] += 1
-                self.first_failure = self.first_failure or str(error).splitlines()[0]
+                self.first_failure = self.first_failure or (str(error) or type(error).__name__).splitlines()[0]
 
     @property
     def failed(self) -> int:

@@ -11,8 +11,8 @@ from serving.protocol.targets import read_target
 from tests.client.watching import watching
 from tests.drill.name_server import name_server
 from tests.drill.outcome import Outcome
-from tests.drill.programs import Classifying, Pace, Visitor, feeding, names_in, rows_of, visiting_model, wait_for
-from tests.drill.world import SEASON, World, day_files, settle
+from tests.drill.programs import Classifying, Pace, feeding, rows_of, visiting_model, wait_for
+from tests.drill.world import SEASON, World, add_classified, add_visits, day_files, in_the_middle, settle
 
 NAME = "model-server.drill"
 
@@ -22,11 +22,14 @@ def kill_one(world: World) -> Outcome:
     outcome, place, fleet = Outcome("kill-one"), world.place("kill-one"), world.fleet()
     season, names = world.season()
     victim = fleet.servers[1]
-    with visiting_model(read_target(fleet.target)) as visitor:
-        run = Classifying(season, fleet.target, place / "season.csv")
+    with (
+        visiting_model(read_target(fleet.target)) as visitor,
+        Classifying(season, fleet.target, place / "season.csv") as run,
+    ):
         pace = Pace(run.done)
         run.wait_rows(len(names) // 10)
         before = fleet.answered()
+        in_the_middle(outcome, run, names)
         blow = time.monotonic()
         victim.kill()
         rows = run.done()
@@ -39,8 +42,8 @@ def kill_one(world: World) -> Outcome:
     outcome.promise(code == 0, f"`client classify` ended with {code}: {run.log.read_text()[-500:]}")
     outcome.promise(min(before) > 0, f"calls were not spread over all three servers: {before}")
     outcome.promise(visitor.failed == 0, f"calls failed though two servers were left: {visitor.first_failure}")
-    _add_classified(outcome, names, run)
-    _add_visits(outcome, visitor)
+    add_classified(outcome, names, run)
+    add_visits(outcome, visitor)
     outcome.note = f"calls before the blow {_spread(before)}; back in turn {took:.1f} s after its start"
     return outcome
 
@@ -50,21 +53,22 @@ def freeze_one(world: World) -> Outcome:
     outcome, place, fleet = Outcome("freeze-one"), world.place("freeze-one"), world.fleet()
     season, names = world.season()
     victim = fleet.servers[2]
-    run = Classifying(season, fleet.target, place / "season.csv")
-    pace = Pace(run.done)
-    run.wait_rows(len(names) // 10)
-    blow = time.monotonic()
-    victim.signal(signal.SIGSTOP)
-    try:
-        time.sleep(world.size.outage)
-    finally:
-        victim.signal(signal.SIGCONT)
-    rows = run.done()
-    outcome.recovery = wait_for(lambda: run.done() > rows or run.process.poll() is not None, "the next results")
-    code = run.end()
-    outcome.standstill = pace.standstill(blow)
+    with Classifying(season, fleet.target, place / "season.csv") as run:
+        pace = Pace(run.done)
+        run.wait_rows(len(names) // 10)
+        in_the_middle(outcome, run, names)
+        blow = time.monotonic()
+        victim.signal(signal.SIGSTOP)
+        try:
+            time.sleep(world.size.outage)
+        finally:
+            victim.signal(signal.SIGCONT)
+        rows = run.done()
+        outcome.recovery = wait_for(lambda: run.done() > rows or run.process.poll() is not None, "the next results")
+        code = run.end()
+        outcome.standstill = pace.standstill(blow)
     outcome.promise(code == 0, f"`client classify` ended with {code}: {run.log.read_text()[-500:]}")
-    _add_classified(outcome, names, run)
+    add_classified(outcome, names, run)
     outcome.note = f"frozen for {world.size.outage:g} s"
     return outcome
 
@@ -75,14 +79,14 @@ def kill_only(world: World) -> Outcome:
     season, names = world.season()
     only = fleet.servers[0]
     incoming, out = place / SEASON, place / "watch"
-    with (
-        feeding(incoming, world.pictures, rate=world.size.rate) as feeder,
-        watching(incoming, only.target, out) as watch,
-    ):
+    with ExitStack() as stack:
+        feeder = stack.enter_context(feeding(incoming, world.pictures, rate=world.size.rate))
+        watch = stack.enter_context(watching(incoming, only.target, out))
         watch.until_recorded(10)
-        run = Classifying(season, only.target, place / "season.csv")
+        run = stack.enter_context(Classifying(season, only.target, place / "season.csv"))
         pace = Pace(lambda: run.done() + len(rows_of(*day_files(out))))
         run.wait_rows(len(names) // 10)
+        in_the_middle(outcome, run, names)
         blow = time.monotonic()
         only.kill()
         time.sleep(world.size.outage)
@@ -96,7 +100,7 @@ def kill_only(world: World) -> Outcome:
         outcome.standstill = pace.standstill(blow)
         settle(outcome, feeder, watch)
     outcome.promise(code == 0, f"`client classify` ended with {code}: {run.log.read_text()[-500:]}")
-    _add_classified(outcome, names, run)
+    add_classified(outcome, names, run)
     outcome.note = f"away for {repaired - blow:.1f} s, most of it starting"
     return outcome
 
@@ -128,7 +132,7 @@ def add_one(world: World) -> Outcome:
             settle(outcome, feeder, watch)
         questions = names.questions
     outcome.promise(visitor.failed == 0, f"calls failed though a server was left: {visitor.first_failure}")
-    _add_visits(outcome, visitor)
+    add_visits(outcome, visitor)
     outcome.note = f"the name was asked for {questions} times"
     return outcome
 
@@ -149,12 +153,16 @@ def roll(world: World) -> Outcome:
         feeder = stack.enter_context(feeding(incoming, world.pictures, rate=world.size.rate))
         watch = stack.enter_context(watching(incoming, fleet.target, out))
         watch.until_recorded(10)
-        run = Classifying(season, fleet.target, place / "season.csv")
+        run = stack.enter_context(Classifying(season, fleet.target, place / "season.csv"))
         pace = Pace(lambda: run.done() + len(rows_of(*day_files(out))))
         run.wait_rows(len(names) // 10)
+        # Held meanwhile: a fast one would be done before the second version answers.
+        run.process.send_signal(signal.SIGSTOP)
+        in_the_middle(outcome, run, names)
         blow = time.monotonic()
         world.promote(second)
         wait_for(lambda: visitor.answers[str(second)], "the second version answers")
+        run.process.send_signal(signal.SIGCONT)
         code = run.end()
         # With the third, the first goes: the watcher, which keeps to a version, must find the next one by itself.
         promoted = time.monotonic()
@@ -169,21 +177,10 @@ def roll(world: World) -> Outcome:
     used = {row["model_version"] for row in rows_of(run.out)}
     outcome.promise(used == {str(first)}, f"one run is to keep to one version, its rows are of {sorted(used)}")
     outcome.promise(visitor.failed == 0, f"calls failed: {visitor.first_failure}")
-    _add_classified(outcome, names, run)
-    _add_visits(outcome, visitor)
+    add_classified(outcome, names, run)
+    add_visits(outcome, visitor)
     outcome.note = f"the watcher went through {len(versions())} versions"
     return outcome
-
-
-def _add_classified(outcome: Outcome, names: list[str], run: Classifying) -> None:
-    outcome.account(names, names_in(run.out))
-    bad = [row["error"] for row in rows_of(run.out) if row["error"]]
-    outcome.promise(not bad, f"{len(bad)} frames could not be classified: {bad[:1]}")
-
-
-def _add_visits(outcome: Outcome, visitor: Visitor) -> None:
-    outcome.calls += sum(visitor.answers.values())
-    outcome.failed_calls += visitor.failed
 
 
 def _spread(answered: list[int]) -> str:

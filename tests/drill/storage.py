@@ -13,13 +13,12 @@ from tests.drill.programs import (
     Feeder,
     Pace,
     feeding,
-    names_in,
     recorded,
     rows_of,
     visiting_page,
     wait_for,
 )
-from tests.drill.world import SEASON, SidecarHost, World, day_files, settle, sidecars
+from tests.drill.world import SEASON, SidecarHost, World, add_classified, add_visits, day_files, settle, sidecars
 
 DISK_MB = 4
 
@@ -45,7 +44,7 @@ def database(world: World) -> Outcome:
         outcome.standstill = pace.standstill(blow)
         settle(outcome, feeder, watch, host.one)
         visitor.stop()
-    outcome.calls, outcome.failed_calls = sum(visitor.answers.values()), visitor.failed
+    add_visits(outcome, visitor)
     outcome.note = "results go on meanwhile; calls are pages of the sidecar"
     server.drop("drill")
     return outcome
@@ -67,8 +66,8 @@ def full_results(world: World) -> Outcome:
             pace = Pace(lambda: len(rows_of(*day_files(out))))
             disk.fill()
             watch.until_said("cannot be written")
-            run = Classifying(season, fleet.target, disk.path / "season.csv", log=place / "season.log")
-            refused = run.end()
+            with Classifying(season, fleet.target, disk.path / "season.csv", log=place / "season.log") as run:
+                refused = run.end()
             outcome.promise(refused == 4, f"`client classify` on a full disk ended with {refused} instead of 4")
             time.sleep(world.size.outage)
             came, repaired = len(feeder.names), time.monotonic()
@@ -77,10 +76,10 @@ def full_results(world: World) -> Outcome:
             outcome.recovery = time.monotonic() - repaired
             outcome.standstill = pace.standstill(blow)
             settle(outcome, feeder, watch)
-        again = Classifying(season, fleet.target, disk.path / "season.csv", log=place / "season.log")
-        code = again.end()
+        with Classifying(season, fleet.target, disk.path / "season.csv", log=place / "season.log") as again:
+            code = again.end()
         outcome.promise(code == 0, f"the same command once more ended with {code}: {again.log.read_text()[-500:]}")
-        outcome.account(names, names_in(again.out))
+        add_classified(outcome, names, again)
     outcome.note = "the run ends with exit code 4, the same command goes on"
     return outcome
 
@@ -104,7 +103,7 @@ def full_sidecar(world: World) -> Outcome:
         outcome.standstill = pace.standstill(blow)
         settle(outcome, feeder, watch, host.one)
         visitor.stop()
-    outcome.calls, outcome.failed_calls = sum(visitor.answers.values()), visitor.failed
+    add_visits(outcome, visitor)
     outcome.note = "pages are read from a full disk too"
     return outcome
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from tests.drill.__main__ import SCENARIOS, run
 from tests.drill.outcome import Outcome, as_json, heading, table_row, verdict
-from tests.drill.world import World
+from tests.drill.programs import Feeder, Visitor, wait_for
+from tests.drill.world import World, add_visits, sidecars
+from tests.serving.sidecar.process import Sidecar
 
 
 @pytest.mark.slow
@@ -54,6 +58,51 @@ def test_a_scenario_that_breaks_down_is_a_failure(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(SCENARIOS, "broken", broken)
     outcome = run("broken", None)  # type: ignore[arg-type]
     assert outcome.promises == ["broke down: TimeoutError: never happened"]
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit])
+def test_a_sidecar_that_starts_while_the_drill_is_stopped_is_ended(
+    stop: type[BaseException], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[Sidecar] = []
+
+    def interrupted(one: Sidecar) -> None:
+        started.append(one)
+        raise stop
+
+    monkeypatch.setattr(Sidecar, "wait", interrupted)
+    with pytest.raises(stop), sidecars(tmp_path, f"sqlite:///{tmp_path / 'winter.sqlite'}", "127.0.0.1:1"):
+        pytest.fail("it was not waited for")
+    assert [one.process.poll() for one in started] == [-signal.SIGKILL]
+
+
+def test_a_visitor_goes_on_counting_whatever_fails() -> None:
+    asked: list[int] = []
+
+    def ask() -> str:
+        asked.append(1)
+        raise ValueError("odd")
+
+    visitor = Visitor(ask)
+    visitor.start()
+    wait_for(lambda: len(asked) > 2, "asked again")
+    visitor.stop()
+    outcome = Outcome("one")
+    add_visits(outcome, visitor)
+    assert outcome.failed_calls == outcome.calls == len(asked)
+    assert (visitor.first_failure, outcome.promises) == ("odd", [])
+
+
+def test_what_was_not_put_under_load_proves_nothing(tmp_path: Path) -> None:
+    outcome = Outcome("one")
+    add_visits(outcome, Visitor(lambda: "200"))
+    assert outcome.promises == ["nobody asked meanwhile: that no call failed proves nothing"]
+    feeder = Feeder(tmp_path / "incoming", [b"x"], rate=100.0)
+    (tmp_path / "incoming").rmdir()
+    feeder.start()
+    feeder.join()
+    with pytest.raises(RuntimeError, match="no frame came after the first 0"):
+        feeder.stop()
 
 
 def test_the_command_lists_its_scenarios_and_refuses_others() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.client.watching import Watching, png, state_of
 from tests.drill.fleet import Fleet
 from tests.drill.outcome import Outcome
-from tests.drill.programs import Feeder, recorded, rows_of, wait_for
+from tests.drill.programs import Classifying, Feeder, Visitor, recorded, rows_of, wait_for
 from tests.serving.sidecar.postgres import Postgres, postgres
 from tests.serving.sidecar.process import Sidecar
 from training import releases
@@ -202,6 +202,26 @@ def settle(outcome: Outcome, feeder: Feeder, watch: Watching, sidecar: Sidecar |
     outcome.promise(not bad, f"{len(bad)} frames could not be classified: {[row['error'] for row in bad[:1]]}")
     again = [name for name, row in state_of(watch.out).items() if row["revision"] != 1]
     outcome.promise(not again, f"{len(again)} frames were recorded more than once: {again[:1]}")
+
+
+def add_classified(outcome: Outcome, names: list[str], run: Classifying) -> None:
+    """Adds what `client classify` wrote to the account."""
+    rows = rows_of(run.out)
+    outcome.account(names, [row["file"] for row in rows])
+    bad = [row["error"] for row in rows if row["error"]]
+    outcome.promise(not bad, f"{len(bad)} frames could not be classified: {bad[:1]}")
+
+
+def add_visits(outcome: Outcome, visitor: Visitor) -> None:
+    """Adds the calls of somebody beside the run."""
+    outcome.calls += sum(visitor.answers.values())
+    outcome.failed_calls += visitor.failed
+    outcome.promise(outcome.calls, "nobody asked meanwhile: that no call failed proves nothing")
+
+
+def in_the_middle(outcome: Outcome, run: Classifying, names: list[str]) -> None:
+    """Promises that a run has something left to do."""
+    outcome.promise(run.done() < len(names), "the run was finished before the blow: this proves nothing")
 
 
 def day_files(out: Path) -> list[Path]:
