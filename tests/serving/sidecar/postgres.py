@@ -128,8 +128,8 @@ def postgres(*, durable: bool = False) -> Iterator[Postgres]:
     try:
         folder.chmod(0o755)
         server = Postgres(folder, durable=durable)
-        server.start()
         try:
+            server.start()
             yield server
         finally:
             server.stop()

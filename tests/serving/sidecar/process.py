@@ -102,7 +102,12 @@ class Sidecar:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **(env or {})})
         if wait:
-            self.wait()
+            try:
+                self.wait()
+            except BaseException:  # Ctrl-C, too: nobody else has it in hand yet
+                self.process.kill()
+                self.process.wait()
+                raise
 
     @classmethod
     def attach(cls, port_file: Path) -> Sidecar:
