@@ -77,6 +77,15 @@ def test_folders_are_where_they_are_mounted(page: Path, objects: list[dict[str, 
                 assert any(path == mount or path.startswith(f"{mount}/") for mount in mounts), command
 
 
+def test_what_is_grepped_for_is_how_bad_frames_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    from client.rows import Row
+    from client.watch_log import tell
+
+    (pattern,) = re.findall(r"deploy/watcher .*grep -E '([^']+)'", (RUNBOOK / "SnowmodeErrorRatio.md").read_text())
+    tell([Row("a.png", "", "", (), 0.0, False, 1, "is empty (0 bytes)")])
+    assert [re.search(pattern, record.levelname) is not None for record in caplog.records] == [True]
+
+
 @each
 def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)", page.read_text()):
