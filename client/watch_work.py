@@ -23,7 +23,7 @@ from radar.frames import FrameRule, Picture
 from radar.seasons import format_utc
 from serving.protocol.connection import Connection, ServedModel
 from serving.protocol.errors import ServerError, ServerUnavailable
-from serving.protocol.pipeline import REFUSED, Classifier, Prediction
+from serving.protocol.pipeline import NOT_FINITE, REFUSED, Classifier, Prediction
 
 _ASK_SECONDS = 60.0  # how often the server is asked whether it has a new version
 _PATIENCE = 2.0  # with a server that is away; the loop has more of it
@@ -32,7 +32,7 @@ _AT_ONCE_BYTES = 1 << 24  # in pieces it takes twice as long, and a frame is sma
 
 _UNREADABLE = "cannot be read"
 _FAULT = "cannot be decoded, through a fault of this program"
-_TRY_AGAIN = (REFUSED, _UNREADABLE, _FAULT, "was written to while it was read")
+_TRY_AGAIN = (REFUSED, NOT_FINITE, _UNREADABLE, _FAULT, "was written to while it was read")
 
 _log = logging.getLogger(__name__)
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from serving.protocol.contract import PROBABILITIES
+
+NOT_FINITE = "was answered with numbers that are not finite"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class Cut:
 
 @dataclass(slots=True, eq=False)
 class Part:
-    """Rows [low, high) of a batch's images, sent as one call. A refused part is cut in two."""
+    """Rows [low, high) of a batch's images, sent as one call. A part that is refused, or too much, is cut in two."""
 
     batch: Batch
     low: int
@@ -48,6 +50,20 @@ class Part:
     handle: Any = None
     unavailable_since: float = 0.0
     failures: int = 0
+
+    def __len__(self) -> int:
+        return self.high - self.low
+
+    def halves(self, cut: Cut | None = None) -> tuple[Part, Part]:
+        """Cuts it in two, which take its place and go on with its patience.
+
+        Args:
+            cut: Counts how many of the two are accepted.
+        """
+        middle = (self.low + self.high) // 2
+        self.batch.parts_left += 1
+        first = replace(self, high=middle, cut=cut, handle=None)
+        return first, replace(first, low=middle, high=self.high)
 
 
 @dataclass(slots=True, eq=False)
@@ -92,11 +108,20 @@ class Batch:
         self._answers = {name: np.empty((len(self._rows), *shape), np.float32) for name, shape in shapes.items()}
         self.parts_left = 1 if self._rows else 0
 
-    def store(self, part: Part, answer: Mapping[str, NDArray[Any]]) -> None:
-        """Takes the answer to one of its parts."""
+    def store(self, part: Part, answer: Mapping[str, NDArray[Any]]) -> int:
+        """Takes the answer to one of its parts.
+
+        Returns:
+            How many frames it is of use for: those with finite numbers.
+        """
+        finite = np.ones(len(part), bool)
         for name, values in self._answers.items():
             values[part.low : part.high] = answer[name]
+            finite &= np.isfinite(answer[name]).reshape(len(part), -1).all(axis=1)
+        for row in np.flatnonzero(~finite).tolist():
+            self.errors[self._rows[part.low + row]] = NOT_FINITE
         self.parts_left -= 1
+        return int(finite.sum())
 
     def refuse(self, part: Part, error: str) -> None:
         """Takes note that the server does not want the one frame of a part."""

@@ -109,16 +109,16 @@ class Connection:
             ContractError: A server answers, but its model does not keep the contract.
         """
         query = np.zeros(1, np.int32)
+        future = self._send(contract.DESCRIBE, {contract.QUERY: query}, (), self.timeouts.describe)
         try:
-            future = self._send(contract.DESCRIBE, {contract.QUERY: query}, (), self.timeouts.describe)
             answer, version = self._receive(future)
         except RequestRefused as error:
             if self.label and self.version is None:
                 raise  # no such label, and the server says so
             raise ContractError(
                 f"The server at {self.target} hosts a model {self.model!r} that cannot describe itself "
-                f"({error.code}). Expected: a SavedModel with the signature {contract.DESCRIBE!r}, as "
-                "`training run` publishes it."
+                f"({error.code}: {shorten(future.details())}). Expected: a SavedModel with the signature "
+                f"{contract.DESCRIBE!r}, as `training run` publishes it."
             ) from error
         try:
             text = bytes(answer[contract.MODEL_CARD][0])
@@ -145,7 +145,7 @@ class Connection:
             ServerUnavailable: Worth another try.
             VersionMissing: So is this where several servers share the work and change their version.
             RequestRefused: The server says the request is bad.
-            ContractError: The answer has another shape than the contract says.
+            ContractError: The answer has another shape than the contract says, or is of another version.
         """
         return self.result(self.send(signature, images, outputs=outputs), signature, len(images), outputs)
 
@@ -175,7 +175,13 @@ class Connection:
 
     def result(self, handle: Any, signature: str, count: int, outputs: Sequence[str] = ()) -> Arrays:
         """Waits for what `send` started; raises like `call`."""
-        answer, _ = self._receive(handle)
+        answer, version = self._receive(handle)
+        if self.version is not None and version != self.version:
+            # Whatever stands between may answer for another one, and results would be those of nobody knows which.
+            raise ContractError(
+                f"{signature}: expected an answer of version {self.version} of {self.model!r}, received one of "
+                f"version {version} from {self.target}"
+            )
         for name in outputs or contract.OUTPUTS[signature]:
             shape = answer[name].shape if name in answer else None
             if shape is None or shape[:1] != (count,):

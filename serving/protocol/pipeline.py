@@ -25,7 +25,7 @@ import numpy as np
 from radar import frames
 from radar.errors import FrameError
 from radar.frames import FrameRule, Picture
-from serving.protocol.batches import Batch, Cut, Part, Prediction
+from serving.protocol.batches import NOT_FINITE, Batch, Cut, Part, Prediction
 from serving.protocol.connection import Arrays, Connection
 from serving.protocol.contract import CLASSIFY, EXPLAIN, GRADCAM, HIRESCAM, PROBABILITIES, ModelCard
 from serving.protocol.errors import (
@@ -37,7 +37,7 @@ from serving.protocol.errors import (
     VersionMissing,
 )
 
-__all__ = ["REFUSED", "Classifier", "Prediction", "Progress"]
+__all__ = ["NOT_FINITE", "REFUSED", "Classifier", "Prediction", "Progress"]
 
 BATCH_BYTES = 1 << 20
 ANSWER_BYTES = 1 << 22  # gRPC's own limit for answers; ours is higher, a proxy's on the way may not be
@@ -51,6 +51,8 @@ MOST_CALLS = 32  # however many servers there are: each call holds some 3 MB her
 READ_AHEAD = 3  # batches decoded or being decoded beyond the window
 FEWEST_TRIES = 4  # of several servers one may hang, and each try with it takes as long as a call may at the most
 REFUSED_LIMIT = 32  # so many frames refused one by one, and none accepted between, is not the frames' fault
+TOO_MUCH = "RESOURCE_EXHAUSTED"  # servers say so when they are busy, and of a batch they have no memory for
+MOST_HALVINGS = 4  # in case it is the latter: of 341 frames to 21; more would be calls without end
 
 
 @dataclass(slots=True)
@@ -123,7 +125,7 @@ class Classifier:
         self._batch_size = max(1, min(MAX_BATCH, BATCH_BYTES // card.frame_bytes, ANSWER_BYTES // answer))
         self._events: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._stop = threading.Event()
-        self._refused_alone = 0
+        self._in_vain = 0  # frames in a row
         self._failure: Exception | None = None
 
     def stop(self) -> None:
@@ -230,10 +232,9 @@ class Classifier:
 
     def _receive(self, part: Part, to_send: deque[Part]) -> None:
         self.progress.in_flight -= 1
-        count = part.high - part.low
         try:
-            answer = self._connection.result(part.handle, self._signature, count, tuple(self._shapes))
-            self._check(answer, count)
+            answer = self._connection.result(part.handle, self._signature, len(part), tuple(self._shapes))
+            self._check(answer, len(part))
         except (ServerUnavailable, VersionMissing) as error:
             self._send_later(part, to_send, error)
         except RequestRefused as error:
@@ -241,8 +242,9 @@ class Classifier:
         except Exception as error:
             self._fail(error)
         else:
-            part.batch.store(part, answer)
-            self._refused_alone = 0
+            self._in_vain = 0 if part.batch.store(part, answer) else self._in_vain + len(part)
+            if self._in_vain >= REFUSED_LIMIT:
+                self._fail(ContractError(f"The model gave no frame of the last {self._in_vain} finite probabilities"))
             self.progress.window = min(self.progress.window + 1, self._most_calls)
             if part.cut is not None:
                 part.cut.accepted += 1
@@ -252,10 +254,10 @@ class Classifier:
     def _check(self, answer: Arrays, count: int) -> None:
         for name, shape in self._shapes.items():
             array = answer[name]
-            if array.shape != (count, *shape) or not np.isfinite(array).all():
+            if array.shape != (count, *shape) or array.dtype != np.float32:
                 raise ContractError(
-                    f"The model answers {name!r} with shape {array.shape} or with values that are not finite; "
-                    f"expected {(count, *shape)} finite numbers for the modes {', '.join(self._card.codes)}"
+                    f"The model answers {name!r} with shape {array.shape} of {array.dtype}; expected "
+                    f"{(count, *shape)} of float32 for the modes {', '.join(self._card.codes)}"
                 )
 
     def _send_later(self, part: Part, to_send: deque[Part], error: ServerError) -> None:
@@ -274,26 +276,25 @@ class Classifier:
         # Of several servers that change their version one after the other, the next one may have it: the call goes
         # to whoever is next in turn, and costs the one that has not next to nothing.
         pause = min(0.05 + waited / 8, 1.0) if isinstance(error, VersionMissing) else min(0.2 + waited / 2, 3.0)
-        timer = threading.Timer(pause, lambda: self._events.put(lambda: to_send.append(part)))
+        halve = error.code == TOO_MUCH and part.failures <= MOST_HALVINGS and len(part) > 1
+        parts = part.halves() if halve else (part,)
+        timer = threading.Timer(pause, lambda: self._events.put(lambda: to_send.extend(parts)))
         timer.daemon = True
         timer.start()
 
     def _bisect(self, part: Part, to_send: deque[Part], error: RequestRefused) -> None:
         """Cuts a refused batch down to the frame that is to blame."""
-        batch = part.batch
-        if part.high - part.low > 1:
-            middle = (part.low + part.high) // 2
-            batch.parts_left += 1
-            cut = Cut(half=middle - part.low)
-            to_send.extendleft((Part(batch, middle, part.high, cut), Part(batch, part.low, middle, cut)))
+        part.unavailable_since, part.failures = 0.0, 0  # who refuses is there
+        if len(part) > 1:
+            to_send.extendleft(reversed(part.halves(Cut(half=len(part) // 2))))
             return
-        self._refused_alone += 1
-        if self._refused_alone >= REFUSED_LIMIT:
+        self._in_vain += 1
+        if self._in_vain >= REFUSED_LIMIT:
             self._fail(
                 ContractError(f"The server refused {REFUSED_LIMIT} frames in a row, each alone. The last: {error}")
             )
             return
-        batch.refuse(part, f"{REFUSED}: {error}")
+        part.batch.refuse(part, f"{REFUSED}: {error}")
 
     def _fail(self, error: Exception) -> None:
         self._failure = self._failure or error

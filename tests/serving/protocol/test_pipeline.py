@@ -20,7 +20,7 @@ from radar.frames import FrameRule, Picture
 from serving.protocol import pipeline
 from serving.protocol.connection import Connection, Timeouts
 from serving.protocol.errors import ContractError, ServerError, ServerUnavailable, VersionMissing
-from serving.protocol.pipeline import Classifier, Prediction
+from serving.protocol.pipeline import NOT_FINITE, Classifier, Prediction
 from serving.protocol.targets import count_servers, read_target
 from tests.conftest import write_frames
 from tests.serving.stand_in import CARD, Refuse, brightness, stand_in
@@ -164,6 +164,31 @@ def test_overload_without_end_stops_the_run(season: tuple[Path, list[str]]) -> N
         classify(target, *season, patience=0)
 
 
+def test_a_batch_the_server_has_no_memory_for_is_made_smaller(
+    season: tuple[Path, list[str]], expected: np.ndarray
+) -> None:
+    def answer(images: np.ndarray) -> np.ndarray:
+        if len(images) > 64:
+            raise Refuse(grpc.StatusCode.RESOURCE_EXHAUSTED, "OOM when allocating tensor")
+        return brightness(images)
+
+    with stand_in(answer) as target:
+        predictions = classify(target, *season, patience=30)
+    np.testing.assert_allclose([p.probabilities for p in predictions], expected, atol=1e-6)
+
+
+def test_a_server_that_has_no_room_for_anything_is_not_asked_for_every_frame(season: tuple[Path, list[str]]) -> None:
+    sizes: list[int] = []
+
+    def answer(images: np.ndarray) -> np.ndarray:
+        sizes.append(len(images))
+        raise Refuse(grpc.StatusCode.RESOURCE_EXHAUSTED, "full")
+
+    with stand_in(answer) as target, pytest.raises(ServerUnavailable, match="RESOURCE_EXHAUSTED: full"):
+        classify(target, *season, patience=2)
+    assert len(sizes) < COUNT
+
+
 def test_a_server_that_hangs_among_several_is_passed_over(season: tuple[Path, list[str]]) -> None:
     folder, names = season
     hung, calls = threading.Event(), itertools.count()
@@ -200,12 +225,38 @@ def test_a_server_that_refuses_everything_is_not_asked_700_times(season: tuple[P
     assert len(calls) < 200
 
 
+def test_a_frame_without_finite_numbers_costs_itself(season: tuple[Path, list[str]], expected: np.ndarray) -> None:
+    bad = {3, 250, 251, 699}
+    poison = {round(float(expected[n, 0]), 6) for n in bad}
+    bad = {n for n in range(COUNT) if round(float(expected[n, 0]), 6) in poison}
+
+    def answer(images: np.ndarray) -> np.ndarray:
+        table = brightness(images)
+        table[[round(float(p), 6) in poison for p in table[:, 0]], 1] = np.inf
+        return table
+
+    with stand_in(answer) as target:
+        predictions = classify(target, *season)
+    assert {n for n, p in enumerate(predictions) if p.error == NOT_FINITE and p.probabilities is None} == bad
+    kept = [n for n in range(COUNT) if n not in bad]
+    np.testing.assert_allclose([predictions[n].probabilities for n in kept], expected[kept], atol=1e-6)
+
+
+def test_an_answer_of_another_version_is_not_taken_for_that_of_this_one(season: tuple[Path, list[str]]) -> None:
+    expected = "expected an answer of version 6 of 'snowmode', received one of version 7 from"
+    with stand_in() as target, pytest.raises(ContractError, match=expected):
+        classify(target, *season, version=6)
+
+
 @pytest.mark.parametrize(
     "nonsense",
     [
         lambda images: np.full((len(images), 2), np.nan, np.float32),
         lambda images: np.zeros((len(images), 3), np.float32),
         lambda images: np.zeros((len(images) + 1, 2), np.float32),
+        lambda images: np.zeros((len(images), 2), np.float64),
+        lambda images: np.full((len(images), 2), b"?", object),
+        lambda images: np.zeros((), np.float32),
     ],
 )
 def test_nonsense_is_not_written_down(season: tuple[Path, list[str]], nonsense) -> None:
