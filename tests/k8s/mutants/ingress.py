@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.k8s.mutants.ways import Mutant
+from tests.k8s.mutants.ways import GPU_PROD, Mutant, set_variable, sidecar
 from tests.k8s.objects import of_kind
 from tests.k8s.policies.ingress import NGINX
 from tests.k8s.rendering import Objects
@@ -53,5 +53,21 @@ INGRESS = [
         "a redirect that is none",
         put(f"{NGINX}ssl-redirect", "yes"),
         "expected true or false",
+    ),
+    *(
+        Mutant(
+            "the_word_of_proxies_is_taken_where_there_are_some",
+            f"proxies: {value}",
+            lambda o, value=value: set_variable(sidecar(o), "SNOWMODE_SIDECAR_PROXIES", value),
+            says,
+            of=of,
+        )
+        for value, says, of in (
+            ("", "expected the network of the ingress controller", GPU_PROD),
+            ("*", "does not appear to be an IPv4 or IPv6 network", GPU_PROD),
+            ("0.0.0.0/0", "0.0.0.0/0 is open to the world", GPU_PROD),
+            ("10.0.0.1/8", "has host bits set", GPU_PROD),
+            ("10.0.0.0/8", "expected none without an Ingress", "base"),
+        )
     ),
 ]

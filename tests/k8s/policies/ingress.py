@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import ip_network
 
 from tests.k8s.objects import of_kind, quantity, where
 from tests.k8s.policies import policy
@@ -57,6 +58,29 @@ def what_the_sidecar_takes_gets_through_the_ingress(objects: Objects) -> list[st
                 found.append(f"{where(entry)}: {name} {value}: expected seconds, without a unit")
             if name.endswith("ssl-redirect") and value not in ("true", "false"):
                 found.append(f"{where(entry)}: {name} {value}: expected true or false")
+    return found
+
+
+@policy
+def the_word_of_proxies_is_taken_where_there_are_some(objects: Objects) -> list[str]:
+    """Without it everybody counts as one address; of the whole world, everybody says to be anybody."""
+    found = []
+    behind = bool(of_kind(objects, "Ingress"))
+    for line, done in our_lines(objects):
+        if done.command != "sidecar" or done.fault:
+            continue
+        given = done.parameters["proxy"] or ()
+        if behind != bool(given):
+            wanted = "the network of the ingress controller" if behind else "none without an Ingress"
+            found.append(f"{line.container.name}: SNOWMODE_SIDECAR_PROXIES: expected {wanted}")
+        for text in given:
+            try:
+                private = ip_network(text).is_private
+            except ValueError as error:
+                found.append(f"{line.container.name}: SNOWMODE_SIDECAR_PROXIES: {error}")
+                continue
+            if not private:
+                found.append(f"{line.container.name}: SNOWMODE_SIDECAR_PROXIES: {text} is open to the world")
     return found
 
 
