@@ -171,6 +171,30 @@ def only_who_needs_the_database_reaches_it(services: Services) -> list[str]:
     return found + ["postgres: ports"] * ("ports" in services["postgres"])
 
 
+IN_KUBERNETES = {
+    "tfserving": ("base/model-server/deployment.yaml", "tfserving"),
+    "embedded": ("base/model-server/deployment.yaml", "tfserving"),
+    "sidecar": ("base/model-server/deployment.yaml", "sidecar"),
+    "watcher": ("base/watcher/deployment.yaml", "watcher"),
+    "postgres": ("components/postgres/postgres.yaml", "postgres"),
+}
+"""Services, and the containers that do the same there."""
+
+
+def memory_limits_are_those_of_kubernetes(services: Services) -> list[str]:
+    """What was measured holds in both places."""
+    found = []
+    for name, (path, container) in IN_KUBERNETES.items():
+        text = (ROOT / "k8s" / path).read_text(encoding="utf-8")
+        workloads = [entry for entry in yaml.safe_load_all(text) if "template" in entry.get("spec", {})]
+        parts = [part for entry in workloads for part in entry["spec"]["template"]["spec"]["containers"]]
+        (limit,) = [part["resources"]["limits"]["memory"] for part in parts if part["name"] == container]
+        # docker's g is a GiB.
+        if f"{services[name].get('mem_limit')}i".upper() != limit.upper():
+            found.append(f"{name}: mem_limit {services[name].get('mem_limit')}; in k8s/{path} {limit}")
+    return found
+
+
 RULES: dict[str, Callable[[Services], list[str]]] = {
     rule.__name__: rule
     for rule in (
@@ -185,6 +209,7 @@ RULES: dict[str, Callable[[Services], list[str]]] = {
         commands_are_taken,
         prometheus_asks_who_answers,
         only_who_needs_the_database_reaches_it,
+        memory_limits_are_those_of_kubernetes,
     )
 }
 
@@ -235,6 +260,7 @@ MUTANTS = [
     (prometheus_asks_who_answers, put("sidecar", "networks", ["database"])),
     (only_who_needs_the_database_reaches_it, put("watcher", "networks", ["inside", "database"])),
     (only_who_needs_the_database_reaches_it, put("postgres", "ports", ["127.0.0.1:5432:5432"])),
+    (memory_limits_are_those_of_kubernetes, put("embedded", "mem_limit", "2g")),
 ]
 
 
