@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.k8s.mutants.ways import Mutant, drop, sidecar, tfserving, watch
+from tests.k8s.objects import find
 
 PROBES = [
     Mutant(
@@ -71,5 +72,11 @@ PROBES = [
         lambda o: tfserving(o).update(livenessProbe={"grpc": {"port": 8500}, "failureThreshold": 6}),
         "the kubelet's gRPC knows no TLS",
         of="base+grpc-tls",
+    ),
+    Mutant(
+        "roll_outs_are_not_given_up_while_pods_start",
+        "the default deadline",
+        lambda o: find(o, "Deployment", "model-server")["spec"].pop("progressDeadlineSeconds"),
+        "progressDeadlineSeconds 600: it may take 600 s to start",
     ),
 ]

@@ -8,7 +8,7 @@ from datetime import timedelta
 from functools import cache
 from typing import Any
 
-from tests.k8s.objects import Container, containers
+from tests.k8s.objects import Container, containers, of_kind
 from tests.k8s.policies import policy
 from tests.k8s.policies.selectors import named_ports
 from tests.k8s.rendering import Objects
@@ -165,4 +165,22 @@ def the_sidecar_does_not_take_the_model_server_down(objects: Objects) -> list[st
                 found.append(f"{container.name}: {kind}: /readyz waits for database and archive; expected /healthz")
         if container.spec.get("restartPolicy") == "Always":
             found.append(f"{container.name}: a native sidecar is stopped after TensorFlow Serving, which never ends")
+    return found
+
+
+FETCHING_SECONDS = 600
+"""An image of several GB, on a node that has none of it."""
+
+
+@policy
+def roll_outs_are_not_given_up_while_pods_start(objects: Objects) -> list[str]:
+    """After progressDeadlineSeconds `kubectl rollout status` says that it failed, and ends."""
+    found = []
+    for entry in of_kind(objects, "Deployment"):
+        deadline = entry["spec"].get("progressDeadlineSeconds", 600)
+        for container in containers([entry]):
+            probe = container.spec.get("startupProbe", {})
+            start = probe.get("periodSeconds", 10) * probe.get("failureThreshold", 3)
+            if container.image == "tensorflow/serving" and deadline < start + FETCHING_SECONDS:
+                found.append(f"{container.name}: progressDeadlineSeconds {deadline}: it may take {start} s to start")
     return found
