@@ -99,4 +99,10 @@ MODEL_SERVER = [
         lambda o: variable(tfserving(o), "CUDA_CACHE_PATH").update(value="/root/.nv"),
         "CUDA_CACHE_PATH=/root/.nv",
     ),
+    Mutant(
+        "compiled_kernels_are_kept",
+        "a cache as large as CUDA lets it grow",
+        lambda o: server(o).volumes["cuda-cache"]["emptyDir"].update(sizeLimit="1Gi"),
+        "a fuller volume ends the pod",
+    ),
 ]

@@ -23,7 +23,7 @@ from tests.k8s.command_lines import (
     place_files,
     read,
 )
-from tests.k8s.objects import containers
+from tests.k8s.objects import containers, quantity
 from tests.k8s.policies import policy
 from tests.k8s.policies.probes import probes_of
 from tests.k8s.rendering import Objects
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from serving.model_server.flags import Settings
 
 METRICS = "/monitoring/prometheus/metrics"
+CUDA_CACHE = 2**30
+"""How much CUDA keeps where CUDA_CACHE_MAXSIZE says nothing."""
 
 # main.cc of TensorFlow Serving 2.20.0.
 FLAGS_OF_TENSORFLOW_SERVING = frozenset(
@@ -129,6 +131,12 @@ def compiled_kernels_are_kept(objects: Objects) -> list[str]:
         writable = [mount["mountPath"] for mount in spec.get("volumeMounts", []) if not mount.get("readOnly")]
         if not any(path == mount or path.startswith(f"{mount}/") for mount in writable):
             found.append(f"{line.container.name}: CUDA_CACHE_PATH={path}: expected a path that can be written")
+        for mount in spec.get("volumeMounts", []):
+            limit = line.container.pod.volumes[mount["name"]].get("emptyDir", {}).get("sizeLimit")
+            if path == mount["mountPath"] and limit and quantity(limit) <= CUDA_CACHE:
+                found.append(
+                    f"{line.container.name}: {path} of {limit}: CUDA keeps 1Gi; a fuller volume ends the pod"
+                )
     return found
 
 
