@@ -103,6 +103,6 @@ MODEL_SERVER = [
         "compiled_kernels_are_kept",
         "a cache as large as CUDA lets it grow",
         lambda o: server(o).volumes["cuda-cache"]["emptyDir"].update(sizeLimit="1Gi"),
-        "CUDA keeps 1Gi; a fuller one ends the pod",
+        "CUDA keeps 1Gi; a fuller volume ends the pod",
     ),
 ]
