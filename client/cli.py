@@ -73,9 +73,9 @@ def root(
 ) -> None:
     """Takes the options that stand before a command, and lets the config file give the others defaults."""
     from client.commands.options import fail
-    from client.config import defaults_from, name_variables
+    from client.config.file import defaults_from, name_variables
+    from client.config.settings import CONFIG_VARIABLE, config_file
     from client.errors import ConfigError
-    from client.settings import CONFIG_VARIABLE, config_file
 
     if config is not None:
         os.environ[CONFIG_VARIABLE] = str(config)  # whoever looks for settings later looks there

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from client.errors import ConfigError
-from client.rows import Row, read_results
+from client.results.rows import Row, read_results
 from radar.errors import LabelsError, SeasonError, VerificationError
 from radar.events import LONGEST_GAP, Event, Times, as_times, find_events
 from radar.labels import Label, read_labels

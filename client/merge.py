@@ -10,10 +10,10 @@ from datetime import timedelta
 from pathlib import Path
 
 from client.errors import ConfigError
-from client.formats import check_formats, write_formats
-from client.results import ResultFile
-from client.rows import parse_row, read_codes, read_results
-from client.runs import Record, RunIdentity, read_record, record_file
+from client.results.file import ResultFile
+from client.results.formats import check_formats, write_formats
+from client.results.rows import parse_row, read_codes, read_results
+from client.results.runs import Record, RunIdentity, read_record, record_file
 from client.shard import Shard, whole
 from client.tally import Timeline
 from radar.archive import natural_order

@@ -15,8 +15,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from client.errors import ConfigError, OutputError
-from client.rows import Row, read_results
-from client.runs import Record, read_record, record_file
+from client.results.rows import Row, read_results
+from client.results.runs import Record, read_record, record_file
 from client.sidecar import BATCH, NO_TOKEN, Denied, Refused, Sidecar, SidecarConnection, as_record
 from serving.protocol.contract import MODEL_NAME
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from client.errors import ConfigError
-from client.rows import Row
+from client.results.rows import Row
 from serving.protocol.contract import ModelCard
 from serving.protocol.records import CONTENT_TYPE, MAX_ERROR, PATH, PredictionRecord
 

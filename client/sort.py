@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from client.errors import ConfigError, OutputError
-from client.rows import Row, read_results
-from client.runs import read_record, record_file
+from client.results.rows import Row, read_results
+from client.results.runs import read_record, record_file
 from radar.durable import sync
 from radar.events import as_times
 from radar.labels import read_labels

@@ -39,7 +39,7 @@ RUN /opt/snowmode/bin/pip wheel --no-cache-dir --no-deps --wheel-dir dist . \
  && /opt/snowmode/bin/pip install --no-cache-dir --no-compile --no-deps dist/*.whl \
  && /opt/snowmode/bin/pip check \
  && sh docker/steps/slim_packages.sh /opt/snowmode \
- && /opt/snowmode/bin/python docker/steps/compile_used.py client netCDF4 -client.parquet
+ && /opt/snowmode/bin/python docker/steps/compile_used.py client netCDF4 -client.results.parquet
 
 FROM scratch
 ARG VERSION=0.1.0

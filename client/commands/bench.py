@@ -15,7 +15,7 @@ import typer
 from client.commands.options import Model, Server, TlsCa, TlsCert, TlsKey, fail
 
 if TYPE_CHECKING:
-    from client.bench import Load
+    from client.bench.load import Load
 
 
 class Signature(enum.StrEnum):
@@ -74,11 +74,11 @@ def bench(
     """
     from rich.console import Console
 
-    from client.bench import Load, cores, sweep
-    from client.bench_frames import supplies
-    from client.bench_text import as_dict, print_head, remarks, table_of
+    from client.bench.frames import supplies
+    from client.bench.load import Load, cores, sweep
+    from client.bench.text import as_dict, print_head, remarks, table_of
+    from client.config.settings import find_server, find_tls
     from client.errors import ConfigError, Interrupted
-    from client.settings import find_server, find_tls
     from radar.errors import SnowmodeError
     from serving.protocol import contract
     from serving.protocol.connection import Connection

@@ -25,7 +25,7 @@ from client.commands.options import (
 )
 
 if TYPE_CHECKING:
-    from client.cam import Outcome
+    from client.cam.run import Outcome
 
 PICTURES = "Pictures and numbers"
 NAMED = 10
@@ -134,13 +134,13 @@ def cam(
     client cam sorted/LT/ --pictures each --out lt-maps/
     client cam hse20152016/ --pictures none --numbers --method hirescam
     """
-    from client.cam import Job
-    from client.cam import run as draw
-    from client.cam_folders import check_out, default_out, find_groups
-    from client.cam_pictures import Kind, Scale
-    from client.display import Display
+    from client.cam.folders import check_out, default_out, find_groups
+    from client.cam.pictures import Kind, Scale
+    from client.cam.run import Job
+    from client.cam.run import run as draw
+    from client.config.settings import find_server, find_tls
+    from client.display.console import Display
     from client.errors import ConfigError
-    from client.settings import find_server, find_tls
     from radar import jma
     from radar.errors import SnowmodeError
 

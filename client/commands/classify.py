@@ -32,7 +32,7 @@ from client.commands.options import (
 )
 
 if TYPE_CHECKING:
-    from client.classify_job import Outcome, Summary
+    from client.classify.job import Outcome, Summary
 
 RESULTS, MORE = "Results", "More than results"
 
@@ -183,13 +183,13 @@ def classify(
     client classify hse20152016/ --shadow-version 202611211820
     client classify hse20152016/ --shard 0/8
     """
-    from client.classify import classify as run
-    from client.classify import result_paths
-    from client.classify_job import Job, Settings
-    from client.classify_plan import show_plan
-    from client.display import Display
-    from client.explain import KINDS
-    from client.settings import find_server, find_tls
+    from client.classify.job import Job, Settings
+    from client.classify.plan import show_plan
+    from client.classify.run import classify as run
+    from client.classify.run import result_paths
+    from client.config.settings import find_server, find_tls
+    from client.display.console import Display
+    from client.explain.maps import KINDS
     from client.shard import Shard
     from client.sources import Folder
     from radar import jma
@@ -236,7 +236,7 @@ def classify(
 
 def _fail_for(summary: Summary, folders: int) -> NoReturn:
     """Leaves with the code of the first folder that failed, and names them all."""
-    from client.classify import failure_text
+    from client.classify.run import failure_text
 
     (_, error), *others = summary.failures
     for folder, other in others:

@@ -51,10 +51,10 @@ def config(
     client config --init
     client --config winter.toml config classify
     """
-    from client.config import defaults_from, in_force
-    from client.config_text import print_rows, rows_of, secret_rows, write_example
+    from client.config.file import defaults_from, in_force
+    from client.config.settings import config_file
+    from client.config.text import print_rows, rows_of, secret_rows, write_example
     from client.errors import ConfigError
-    from client.settings import config_file
     from radar.errors import SnowmodeError
 
     file = config_file()

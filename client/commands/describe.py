@@ -19,8 +19,8 @@ def describe(
     as_json: Annotated[bool, typer.Option("--json", help="Print the whole model card as JSON.")] = False,
 ) -> None:
     """Show what the model on the server says of itself."""
-    from client.display_card import print_card
-    from client.settings import find_server, find_tls
+    from client.config.settings import find_server, find_tls
+    from client.display.card import print_card
     from radar.errors import SnowmodeError
     from serving.protocol.connection import Connection
     from serving.protocol.embedded import server_at

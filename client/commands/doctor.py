@@ -54,12 +54,12 @@ def doctor(
     """
     from rich.console import Console
 
-    from client.config import defaults_from
-    from client.doctor import Request, examine
-    from client.doctor_finding import State, failure, ok
-    from client.doctor_text import print_finding, print_verdict
+    from client.config.file import defaults_from
+    from client.config.settings import config_file
+    from client.doctor.finding import State, failure, ok
+    from client.doctor.run import Request, examine
+    from client.doctor.text import print_finding, print_verdict
     from client.errors import ConfigError
-    from client.settings import config_file
     from client.sidecar import check_url
 
     file = config_file()

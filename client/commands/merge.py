@@ -41,7 +41,7 @@ def merge(
     client merge hse20152016.shard-*.csv
     client merge hse20152016.shard-*.csv --out hse20152016.csv --format netcdf
     """
-    from client.display import Display
+    from client.display.console import Display
     from client.merge import merge as run
     from radar.errors import SnowmodeError
 

@@ -44,9 +44,9 @@ def models(
     client models --server gpu:8500 --model snowmode --model snowmode-next
     client models --server embedded:models --json
     """
-    from client.models import as_dict, look
-    from client.models_text import print_models
-    from client.settings import find_server, find_tls
+    from client.config.settings import find_server, find_tls
+    from client.models.hosted import as_dict, look
+    from client.models.text import print_models
     from radar.errors import SnowmodeError
     from serving.protocol.embedded import server_at
 

@@ -54,7 +54,7 @@ def record(
     client record hse20152016.csv --sidecar http://localhost:8080
     client record hse20*.csv --dry-run
     """
-    from client.display import Display
+    from client.display.console import Display
     from client.errors import ConfigError
     from client.record import Job, plan, refused_lines
     from client.record import record as send

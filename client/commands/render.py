@@ -102,11 +102,11 @@ def render(
     client render radar.tar --window 136,140,36,39 --coverage --out look
     client render jma/ --cadence 10 --pattern "pr2hse{index:05d}.png" --season-start 2023-11-01T00:00Z --out winter
     """
-    from client.display import Display
+    from client.display.console import Display
     from client.errors import ConfigError
-    from client.render import render as run
-    from client.render_plan import Settings, make_plan
-    from client.render_report import announce, failures, preview, progress, summarise
+    from client.render.plan import Settings, make_plan
+    from client.render.report import announce, failures, preview, progress, summarise
+    from client.render.run import render as run
     from radar import jma
     from radar.errors import SnowmodeError
 

@@ -87,7 +87,7 @@ def sort(
     client sort hse20152016.csv --out sorted/ --accepted-only --copy --yes
     client sort hse20152016.csv --out pairs/ --by pair --labels labels.csv --yes
     """
-    from client.display import Display
+    from client.display.console import Display
     from client.errors import ConfigError
     from client.sort import By, How, Job, carry_out, make_plan
     from radar.errors import SnowmodeError

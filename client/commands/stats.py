@@ -67,9 +67,9 @@ def stats(
     from datetime import timedelta
 
     from client.errors import ConfigError, OutputError
-    from client.stats import Options, count_seasons
-    from client.stats_files import file_part, write_files
-    from client.stats_text import as_text
+    from client.stats.count import Options, count_seasons
+    from client.stats.files import file_part, write_files
+    from client.stats.text import as_text
     from radar.errors import SnowmodeError
     from radar.season_tables import as_dict
 

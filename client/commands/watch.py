@@ -150,18 +150,18 @@ def watch(
     import math
     from contextlib import ExitStack
 
+    from client.config.settings import find_server, find_tls
     from client.errors import ConfigError, Interrupted
-    from client.settings import find_server, find_tls
     from client.sidecar import Sidecar, check_url
     from client.sources import Folder, name_of
-    from client.spool import Spool
-    from client.watch import Watcher
-    from client.watch_certificates import Certificates, at_server, at_url
-    from client.watch_files import tidy
-    from client.watch_job import WatchJob, check_folder
-    from client.watch_lock import alone
-    from client.watch_metrics import Metrics, serve
-    from client.watch_state import WatchState
+    from client.watch.certificates import Certificates, at_server, at_url
+    from client.watch.files import tidy
+    from client.watch.job import WatchJob, check_folder
+    from client.watch.lock import alone
+    from client.watch.metrics import Metrics, serve
+    from client.watch.run import Watcher
+    from client.watch.spool import Spool
+    from client.watch.state import WatchState
     from radar import jma
     from radar.errors import SnowmodeError
     from serving.protocol.embedded import PREFIX, server_at

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from client.render import render
-from client.render_plan import Settings, make_plan
+from client.render.plan import Settings, make_plan
+from client.render.run import render
 from radar import frames, jma
 from radar.jma import drawing, files, second_reader
 from radar.jma.message import parse

@@ -7,7 +7,7 @@ import socket
 import threading
 from collections.abc import Iterator
 
-from tests.client.watching import until
+from tests.client.watch.watching import until
 
 
 class Forwarder:

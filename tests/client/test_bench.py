@@ -15,9 +15,9 @@ import grpc
 import numpy as np
 import pytest
 
-from client.bench import Load, Measured, sweep
-from client.bench_frames import supplies
-from client.bench_text import as_dict, remarks
+from client.bench.frames import supplies
+from client.bench.load import Load, Measured, sweep
+from client.bench.text import as_dict, remarks
 from client.errors import ConfigError
 from radar.errors import ArchiveError
 from radar.frames import FrameRule

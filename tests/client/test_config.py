@@ -14,10 +14,10 @@ import pytest
 import typer
 
 from client.cli import app
-from client.config import defaults_from, name_variables, settings_of
-from client.config_text import example, write_example
+from client.config.file import defaults_from, name_variables, settings_of
+from client.config.settings import config_file
+from client.config.text import example, write_example
 from client.errors import ConfigError
-from client.settings import config_file
 from tests.client.command import client
 from tests.conftest import write_frames
 

@@ -19,13 +19,13 @@ import grpc
 import numpy as np
 import pytest
 
-from client import doctor_machine, doctor_network
-from client.doctor import Request, examine
-from client.doctor_finding import Finding, State
-from client.doctor_http import check_clock, check_sidecar
-from client.doctor_machine import check_extras, check_folder, check_out, check_python
-from client.doctor_network import Place, check_name, check_ports, check_socket, check_tls, place_of, places_of
-from client.doctor_server import check_batch, check_card, check_health, check_same, check_versions
+from client.doctor import machine, network
+from client.doctor.finding import Finding, State
+from client.doctor.http import check_clock, check_sidecar
+from client.doctor.machine import check_extras, check_folder, check_out, check_python
+from client.doctor.network import Place, check_name, check_ports, check_socket, check_tls, place_of, places_of
+from client.doctor.run import Request, examine
+from client.doctor.server import check_batch, check_card, check_health, check_same, check_versions
 from serving.protocol.connection import Connection, Timeouts
 from serving.protocol.inventory import Inventory
 from serving.protocol.tls import Tls, read_tls
@@ -317,7 +317,7 @@ def test_a_certificate_that_is_good_and_one_that_soon_is_not(keys: Path, monkeyp
         finding = check_tls(place, "127.0.0.1", roots(keys))
         assert finding.state is State.WARNING, "it is good for two days only"
         assert "2 days left" in finding.text
-        monkeypatch.setattr(doctor_network, "_DAYS_LEFT", 1)
+        monkeypatch.setattr(network, "_DAYS_LEFT", 1)
         assert check_tls(place, "127.0.0.1", roots(keys)).state is State.OK
 
 
@@ -521,16 +521,16 @@ def test_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert check_out(tmp_path, 20_000)[0].state is State.OK
     assert list(tmp_path.iterdir()) == []
     assert check_out(tmp_path / "none", 20_000)[0].state is State.FAIL
-    monkeypatch.setattr(doctor_machine, "_LITTLE_SPACE", 1 << 62)
+    monkeypatch.setattr(machine, "_LITTLE_SPACE", 1 << 62)
     assert check_out(tmp_path, 20_000)[0].state is State.WARNING
 
 
 def test_libraries_and_extras(monkeypatch: pytest.MonkeyPatch) -> None:
     assert check_python().state is State.OK
     wanted = ['grpcio>=1; extra == "here"', 'no-such-library>=1; extra == "absent"', "numpy>=2"]
-    monkeypatch.setattr(doctor_machine.importlib.metadata, "requires", lambda _: wanted)
+    monkeypatch.setattr(machine.importlib.metadata, "requires", lambda _: wanted)
     finding = check_extras()
     assert finding.text == "installed: here; not installed: absent"
     assert finding.advice == "When needed: pip install 'snowmode[absent]'"
-    monkeypatch.setattr(doctor_machine, "_LIBRARIES", ("no-such-library",))
+    monkeypatch.setattr(machine, "_LIBRARIES", ("no-such-library",))
     assert check_python().state is State.FAIL

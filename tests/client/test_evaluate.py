@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from client.results import ResultFile, RunIdentity
-from client.rows import columns_for
+from client.results.file import ResultFile, RunIdentity
+from client.results.rows import columns_for
 from radar.seasons import format_utc
 from radar.verification import caveats
 from radar.verification.report_files import FIGURES_HINT

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from client.errors import OutputError
-from client.explain import MapsFile
+from client.explain.maps import MapsFile
 from radar import frames
 from serving.protocol.connection import Connection
 from serving.protocol.contract import EXPLAIN, GRADCAM, HIRESCAM
 from serving.protocol.pipeline import Prediction
+from tests.client.classify.test_resume import started
 from tests.client.command import client, rows_of
-from tests.client.test_resume import started
 from tests.conftest import write_frames
 from tests.limits import files_up_to
 from tests.serving.stand_in import CARD

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from client.models import look
+from client.models.hosted import look
 from tests.client.command import client
 from tests.client.hosting import hosting
 from tests.serving.stand_in import CARD, stand_in

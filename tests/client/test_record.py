@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from client.rows import columns_for
-from client.runs import Record, RunIdentity, record_file, write_record
+from client.results.rows import columns_for
+from client.results.runs import Record, RunIdentity, record_file, write_record
 from tests.client.command import client
-from tests.client.watching import FakeSidecar, sidecar
+from tests.client.watch.watching import FakeSidecar, sidecar
 from tests.serving.sidecar.process import Sidecar, make_records
 from tests.serving.stand_in import CARD
 

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from client import render as module
 from client.errors import ConfigError, Interrupted, OutputError
-from client.render import render
-from client.render_plan import Settings, make_plan
+from client.render import run as module
+from client.render.plan import Settings, make_plan
+from client.render.run import render
 from radar import durable, frames, jma
 from radar.errors import SeasonError
 from radar.palette import COLORS
@@ -315,8 +315,8 @@ def test_a_killed_run_leaves_whole_frames_only(composites, tmp_path):
     for seen in (1, 4, 8):
         out = tmp_path / f"killed{seen}"
         code = (
-            "import os, signal, sys\nfrom pathlib import Path\nfrom client.render import render\n"
-            "from client.render_plan import Settings, make_plan\ndone = []\n"
+            "import os, signal, sys\nfrom pathlib import Path\nfrom client.render.run import render\n"
+            "from client.render.plan import Settings, make_plan\ndone = []\n"
             "def advance(n):\n    done.append(n)\n"
             f"    if len(done) == {seen}: os.kill(os.getpid(), signal.SIGKILL)\n"
             "render(make_plan(Settings((Path(sys.argv[1]),), Path(sys.argv[2]), cadence=5)), advance=advance)\n"

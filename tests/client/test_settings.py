@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from client.config.settings import config_file, find_server, find_tls
 from client.errors import ConfigError
-from client.settings import config_file, find_server, find_tls
 from tests.serving.model_server import certificates
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from client.errors import OutputError
-from client.rows import columns_for
-from client.runs import Record, RunIdentity, record_file, write_record
+from client.results.rows import columns_for
+from client.results.runs import Record, RunIdentity, record_file, write_record
 from client.sort import How, Job, carry_out, make_plan
 from tests.client.command import client
 from tests.client.test_stats import CODES, write_results

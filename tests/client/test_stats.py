@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 import pytest
 
-from client.rows import columns_for
-from client.runs import Record, RunIdentity, record_file, write_record
+from client.results.rows import columns_for
+from client.results.runs import Record, RunIdentity, record_file, write_record
 from radar.ribbon import FAILED, MISSING, OUTSIDE, ROW, WIDTH, draw_ribbon, grid_of
 from radar.seasons import find_zone, format_utc
 from tests.client.command import client, rows_of

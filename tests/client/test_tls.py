@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from google.protobuf import text_format
 
-from client.doctor_finding import State
-from client.doctor_network import Place, check_tls
+from client.config.settings import find_tls
+from client.doctor.finding import State
+from client.doctor.network import Place, check_tls
 from client.errors import ConfigError
-from client.settings import find_tls
 from serving.protocol import wire
 from serving.protocol.errors import ServerUnavailable
 from serving.protocol.tls import read_tls

@@ -6,7 +6,7 @@ import random
 import time
 from collections.abc import Callable
 
-from tests.client.watching import Watching, watching
+from tests.client.watch.watching import Watching, watching
 from tests.drill.outcome import Outcome
 from tests.drill.programs import Classifying, Pace, feeding, recorded, rows_of, visiting_page, wait_for
 from tests.drill.world import SEASON, World, add_classified, add_visits, day_files, settle, sidecars

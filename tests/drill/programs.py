@@ -20,7 +20,7 @@ import numpy as np
 
 from serving.protocol.connection import Connection, Timeouts
 from serving.protocol.contract import CLASSIFY, PROBABILITIES
-from tests.client.watching import drop
+from tests.client.watch.watching import drop
 from tests.serving.sidecar.process import Sidecar
 
 PATIENCE = 120.0

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from serving.protocol.targets import read_target
-from tests.client.watching import watching
+from tests.client.watch.watching import watching
 from tests.drill.name_server import name_server
 from tests.drill.outcome import Outcome
 from tests.drill.programs import Classifying, Pace, feeding, rows_of, visiting_model, wait_for

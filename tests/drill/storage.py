@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from tests.client.watching import Watching, watching
+from tests.client.watch.watching import Watching, watching
 from tests.drill.disk import small_disk
 from tests.drill.outcome import Outcome
 from tests.drill.programs import (

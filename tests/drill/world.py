@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.client.watching import Watching, png, state_of
+from tests.client.watch.watching import Watching, png, state_of
 from tests.drill.fleet import Fleet
 from tests.drill.outcome import Outcome
 from tests.drill.programs import Classifying, Feeder, Visitor, recorded, rows_of, wait_for

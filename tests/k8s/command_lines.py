@@ -196,7 +196,7 @@ def known_variables() -> frozenset[str]:
     """Every SNOWMODE_ variable that some part reads."""
     import typer
 
-    from client.config import name_variables
+    from client.config.file import name_variables
 
     found = set()
     for program in PROGRAMS:

@@ -29,7 +29,7 @@ import yaml
 from google.protobuf import text_format
 
 from serving.protocol import wire
-from tests.client.watching import drop, png
+from tests.client.watch.watching import drop, png
 from tests.conftest import write_frames
 from tests.monitoring.files import PROMETHEUS, RULES
 from tests.serving.model_server import certificates

@@ -33,7 +33,7 @@ def told(families: Iterable[Metric], prefix: str) -> set[str]:
 
 
 def test_of_the_watcher(tmp_path: Path) -> None:
-    from client.watch_metrics import Metrics
+    from client.watch.metrics import Metrics
 
     metrics = Metrics(timedelta(minutes=5), lambda: True, places={"results": tmp_path})
     assert set(documented("Watcher")) == told(metrics.registry.collect(), "snowmode_")
@@ -67,7 +67,7 @@ def test_of_the_model_server() -> None:
 
 
 def test_labels_are_those_of_the_instruments() -> None:
-    from client.watch_metrics import Metrics
+    from client.watch.metrics import Metrics
     from serving.model_server import metrics
 
     instruments = [*vars(metrics).values(), *vars(Metrics(None)).values()]

@@ -20,11 +20,11 @@ each = pytest.mark.parametrize("page", PAGES, ids=lambda path: path.stem)
 
 # What the pages quote of a log, and where that is written.
 SAID = {
-    "no new frame for": "client/watch.py",
-    "the model server is of no use": "client/watch.py",
-    "does not follow the time rule": "client/watch.py",
-    "records cannot be sent to the sidecar": "client/spool.py",
-    "over after": "client/watch_trouble.py",
+    "no new frame for": "client/watch/run.py",
+    "the model server is of no use": "client/watch/run.py",
+    "does not follow the time rule": "client/watch/run.py",
+    "records cannot be sent to the sidecar": "client/watch/spool.py",
+    "over after": "client/watch/trouble.py",
 }
 
 
@@ -78,8 +78,8 @@ def test_folders_are_where_they_are_mounted(page: Path, objects: list[dict[str, 
 
 
 def test_what_is_grepped_for_is_how_bad_frames_are_logged(caplog: pytest.LogCaptureFixture) -> None:
-    from client.rows import Row
-    from client.watch_log import tell
+    from client.results.rows import Row
+    from client.watch.log import tell
 
     (pattern,) = re.findall(r"deploy/watcher .*grep -E '([^']+)'", (RUNBOOK / "SnowmodeErrorRatio.md").read_text())
     tell([Row("a.png", "", "", (), 0.0, False, 1, "is empty (0 bytes)")])

@@ -27,7 +27,7 @@ def sidecar_paths() -> frozenset[str]:
 @cache
 def watcher_paths() -> frozenset[str]:
     """The paths `client watch --metrics-port` has; what it does not have, it answers with the numbers."""
-    from client.watch_metrics import Metrics, serve
+    from client.watch.metrics import Metrics, serve
 
     server = serve(Metrics(timedelta(minutes=5)), "127.0.0.1", 0)
     try:

@@ -26,7 +26,7 @@ from serving.protocol.pipeline import Classifier
 from serving.protocol.targets import read_target
 from serving.protocol.tls import Tls, read_tls
 from tests.client.hosting import hosting
-from tests.client.watching import until
+from tests.client.watch.watching import until
 from tests.conftest import write_frames
 from tests.drill.name_server import NameServer, name_server
 from tests.serving.model_server import certificates
