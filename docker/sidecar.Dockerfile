@@ -45,7 +45,7 @@ RUN /opt/snowmode/bin/pip wheel --no-cache-dir --no-deps --wheel-dir dist . \
  && /opt/snowmode/bin/python docker/steps/compile_used.py serving.sidecar serving.cli netCDF4 \
         uvicorn.protocols.http.h11_impl uvicorn.lifespan.on sqlalchemy.dialects.sqlite.pysqlite \
         sqlalchemy.dialects.postgresql.psycopg -serving.sidecar.store.migrations.env \
-        training.cli training.releases training.published
+        training.cli training.publishing.releases training.publishing.published
 
 FROM scratch
 ARG VERSION=0.1.0

@@ -21,15 +21,15 @@ from training import foreign as foreign_frames
 from training import report as page
 from training.architectures import Network
 from training.calibrate import accepted_share, calibrate
-from training.card import make_card
+from training.data.labelled import LabelledFrames
 from training.errors import TrainingError
-from training.fit import predict_logits
-from training.labelled import LabelledFrames
+from training.fitting.fit import predict_logits
 from training.layers import layer_diagram
 from training.pictures import learning_curve
+from training.publishing.card import make_card
+from training.publishing.release import release
 from training.recipe import Recipe
 from training.records import METRICS_FILE, TEST_FILE, save_weights, write_environment
-from training.release import release
 from training.validation import FRAMES_FILE, read_frames, split_of, write_frames
 
 

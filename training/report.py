@@ -19,11 +19,11 @@ from serving.protocol.contract import ModelCard
 from training import pictures
 from training.architectures import Network
 from training.calibrate import Calibrated
+from training.data.splits import SIDES
 from training.foreign import Foreign
 from training.layers import layer_diagram
 from training.recipe import Recipe
 from training.records import MANIFEST_FILE, METRICS_FILE, REPORT_FILE
-from training.splits import SIDES
 
 
 def write_page(

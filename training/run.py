@@ -12,18 +12,20 @@ import tensorflow as tf
 
 from serving.protocol import contract
 from serving.protocol.contract import InputEntry
-from training import architectures, manifest, publish, run_folder
+from training import architectures, run_folder
 from training.architectures import backbones
-from training.data import describe, load_data, read_data_labels
-from training.devices import Devices
+from training.data import manifest
+from training.data.run_data import describe, load_data, read_data_labels
+from training.data.sources import any_synthetic
+from training.data.splits import TEST, TRAINING, VALIDATION
 from training.errors import TrainingError
 from training.finish import RunResult, finish
-from training.fit import fit
-from training.interruption import Interruption
+from training.fitting.devices import Devices
+from training.fitting.fit import fit
+from training.fitting.interruption import Interruption
+from training.publishing import publish
 from training.recipe import Recipe
 from training.records import METRICS_FILE, write_environment
-from training.sources import any_synthetic
-from training.splits import TEST, TRAINING, VALIDATION
 
 CACHE = ".frames"
 """Folder of decoded frames, inside the folder of runs."""
@@ -52,13 +54,13 @@ def run(
 
     Args:
         recipe: What to make.
-        sources: Labelled frames; see `training.sources`.
+        sources: Labelled frames; see `training.data.sources`.
         models: Where to publish: ``<models>/snowmode/<version>``; None does everything but publish.
         runs: Where to keep records: ``<runs>/<name>``.
         seed: Of every random draw.
         say: Called with lines of progress.
-        report: Called after each epoch; see `training.epochs.Records`.
-        tick: Called after each step; see `training.epochs.Watch`.
+        report: Called after each epoch; see `training.fitting.epochs.Records`.
+        tick: Called after each step; see `training.fitting.epochs.Watch`.
         loaded: Called now and then with the frames decoded and their number.
         name: Of the run; recipe and time by default.
         devices: What to compute with; one device by default.

@@ -13,9 +13,9 @@ from typing import Any
 
 from radar import durable
 from radar.seasons import format_utc
-from training.checkpoints import Checkpoints
+from training.data.manifest import MANIFEST_FILE
 from training.errors import TrainingError
-from training.manifest import MANIFEST_FILE
+from training.fitting.checkpoints import Checkpoints
 from training.recipe import Recipe, as_toml
 from training.records import PUBLISHED_FILE, RECIPE_FILE
 

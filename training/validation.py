@@ -17,8 +17,8 @@ from radar.events import as_times
 from radar.verification.comparison import Comparison, compare
 from radar.verification.report_files import NAME
 from radar.verification.sample import Sample, index_of
+from training.data.labelled import Label
 from training.errors import TrainingError
-from training.labelled import Label
 from training.records import MANIFEST_FILE
 
 FRAMES_FILE = "validation.csv"

@@ -46,7 +46,8 @@ def _published(folder: Path) -> Path:
     """Publishes a network of the recipe `radar` with fresh weights, once."""
     import keras
 
-    from training import architectures, export
+    from training import architectures
+    from training.publishing import export
     from training.recipe import load_recipe
 
     if not (folder / "saved_model.pb").is_file():

@@ -22,7 +22,8 @@ FRAMES, MODES = 1920, 5
 def run(build: Path) -> Iterator[Row]:
     import keras
 
-    from training import architectures, pipeline, schedule
+    from training import architectures
+    from training.fitting import pipeline, schedule
     from training.recipe import load_recipe
 
     recipe = load_recipe("radar", [f"fit.epochs={EPOCHS}"])
@@ -69,8 +70,8 @@ def _loading(build: Path) -> Iterator[Row]:
     """Frames of 400x400 pixels, decoded and found decoded."""
     from radar.frames import FrameRule
     from tests.benchmarks.material import frames_folder
-    from training.labelled import Label
-    from training.loading import load_frames
+    from training.data.labelled import Label
+    from training.data.loading import load_frames
 
     folder = frames_folder(build, 400, 400, 2000)
     labels = [Label(path, "hse", "LT", "hse/e") for path in sorted(folder.glob("*.png"))]

@@ -38,7 +38,8 @@ def publish_fresh(models: Path, architecture: str, size: int, *, seed: int = 1) 
     """
     import keras
 
-    from training import architectures, export, publish
+    from training import architectures
+    from training.publishing import export, publish
 
     keras.utils.set_random_seed(seed)
     network = architectures.build(architecture, height=size, width=size, modes=len(SNOWFALL_MODES))

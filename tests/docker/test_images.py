@@ -21,7 +21,7 @@ from tests.docker.build import build_images
 from tests.docker.compose import SETTINGS, load
 from tests.docker.conftest import ROOT, VERSION
 from tests.docker.containers import USER, Container, Image, Pod, mounted
-from training import releases
+from training.publishing import releases
 
 pytestmark = pytest.mark.slow
 ALL = ["client", "sidecar", "model-server", "training"]

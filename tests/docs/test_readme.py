@@ -34,9 +34,9 @@ NOT_RUN = {
     "training study": MINUTES,
     "training look": MINUTES,
     "training compare": "wants two runs; tests/training/test_cli.py has them",
-    "training publish": "wants a run; tests/training/test_publish.py has one",
-    "training promote": "wants a candidate; tests/training/test_release.py has one",
-    "training rollback": "wants an earlier version; tests/training/test_release.py has one",
+    "training publish": "wants a run; tests/training/publishing/test_publish.py has one",
+    "training promote": "wants a candidate; tests/training/publishing/test_release.py has one",
+    "training rollback": "wants an earlier version; tests/training/publishing/test_release.py has one",
 }
 STARTED = datetime(2016, 1, 10, tzinfo=UTC)
 

@@ -17,7 +17,7 @@ from tests.drill.outcome import Outcome
 from tests.drill.programs import Classifying, Feeder, Visitor, recorded, rows_of, wait_for
 from tests.serving.sidecar.postgres import Postgres, postgres
 from tests.serving.sidecar.process import Sidecar
-from training import releases
+from training.publishing import releases
 
 SEASON = "incoming"
 

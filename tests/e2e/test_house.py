@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import write_frames
-from training import releases
+from training.publishing import releases
 
 ROOT = Path(__file__).parents[2]
 

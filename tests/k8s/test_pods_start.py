@@ -19,7 +19,7 @@ from tests.k8s.command_lines import environment_of
 from tests.k8s.conftest import Rendered
 from tests.k8s.loopback import Machine, free_port, get, until
 from tests.k8s.objects import Container, of_kind, pod_of
-from training import releases
+from training.publishing import releases
 
 pytestmark = pytest.mark.slow
 

@@ -37,8 +37,9 @@ def exported(request, tmp_path_factory):
     import keras
 
     from tests.benchmarks.material import card_for
-    from training import architectures, export
-    from training.session import SessionModel
+    from training import architectures
+    from training.publishing import export
+    from training.publishing.session import SessionModel
 
     keras.utils.set_random_seed(1)
     network = architectures.build(request.param, height=SIZE, width=SIZE, modes=5)

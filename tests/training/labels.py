@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from radar.seasons import format_utc
-from training.labelled import Label
+from training.data.labelled import Label
 
 CODES = ("SY", "VX", "LT")
 NOON = datetime(2015, 12, 1, 12)

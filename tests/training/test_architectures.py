@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from tests.benchmarks.material import card_for
-from training import architectures, export, gate
+from training import architectures
 from training.architectures import convnext_tiny, vgg16
 from training.errors import TrainingError
+from training.publishing import export, gate
 from training.recipe import TransferTable, load_recipe, recipe_names
 
 SMALL = ["convbn", "mlp", "nakai2022", "radar", "resnet"]

@@ -5,8 +5,8 @@ import re
 import pytest
 
 from training import architectures
-from training.augment import ROTATIONS
 from training.errors import RecipeError
+from training.fitting.augment import ROTATIONS
 from training.recipe import Recipe, as_toml, load_recipe, recipe_names
 
 MINIMAL = """

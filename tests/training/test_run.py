@@ -15,12 +15,13 @@ from radar.verification import caveats
 from radar.verification.report_json import as_dict
 from serving.protocol import contract
 from serving.protocol.contract import ModelCard
-from training import calibrate, finish, gate
+from training import calibrate, finish
 from training import run as training_run
 from training.calibrate import accepted_share
 from training.errors import DivergedError, GateError, Interrupted, TrainingError
+from training.publishing import gate
+from training.publishing.session import SessionModel
 from training.recipe import Recipe, load_recipe
-from training.session import SessionModel
 from training.synth import make_winter
 from training.validation import compare_runs, read_frames
 

@@ -18,8 +18,8 @@ from radar.seasons import format_utc
 from radar.verification import caveats
 from radar.verification.report import verify
 from radar.verification.report_json import write_json
+from training.data.labelled import Label
 from training.errors import TrainingError
-from training.labelled import Label
 from training.validation import FRAMES_FILE, compare_runs, read_frames, write_frames
 
 CODES = ("SY", "VX", "LT")

@@ -66,7 +66,7 @@ def crossval(
         folder = runs / name_or_time(name, f"crossval-{chosen.name}")
         quiet_tensorflow()
         say("Loading TensorFlow and frames")
-        from training.crossval import cross_validate
+        from training.studies.crossval import cross_validate
 
         with Display.of("steps") as display:
             report = cross_validate(

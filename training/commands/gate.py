@@ -30,7 +30,7 @@ def gate(
         quiet_tensorflow()
         import numpy as np
 
-        from training.gate import check
+        from training.publishing.gate import check
 
         shape = (6, card.input.height, card.input.width, 3)
         images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)

@@ -62,7 +62,7 @@ def learning_curve(
         folder = runs / name_or_time(name, f"learning-curve-{chosen.name}")
         quiet_tensorflow()
         say("Loading TensorFlow and frames")
-        from training import event_curve
+        from training.studies import event_curve
 
         with Display.of("steps") as display:
             curve = event_curve.learning_curve(

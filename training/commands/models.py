@@ -10,7 +10,7 @@ import typer
 from training.commands.options import Models, fail, say
 
 if TYPE_CHECKING:
-    from training.releases import Change
+    from training.publishing.releases import Change
 
 Note = Annotated[str, typer.Option(metavar="TEXT", help="Why, for the history.", show_default=False)]
 Once = Annotated[
@@ -36,7 +36,7 @@ def models(
     Example: training models --models models
     """
     from radar.errors import SnowmodeError
-    from training import published
+    from training.publishing import published
 
     try:
         shelf = published.look(folder)
@@ -73,7 +73,7 @@ def promote(
     training promote 202611211820 --models models --note "vortices of January"
     """
     from radar.errors import SnowmodeError
-    from training import releases
+    from training.publishing import releases
 
     try:
         change = releases.promote(folder, version, note=note, served_at=served_at, once=once)
@@ -90,7 +90,7 @@ def rollback(folder: Models = Path("models"), note: Note = "", once: Once = "") 
     Example: training rollback --models models --note "misses vortices since Tuesday"
     """
     from radar.errors import SnowmodeError
-    from training import releases
+    from training.publishing import releases
 
     try:
         change = releases.rollback(folder, note=note, once=once)
@@ -102,7 +102,7 @@ def rollback(folder: Models = Path("models"), note: Note = "", once: Once = "") 
 def _tell(folder: Path, change: Change, *, back: bool) -> None:
     """Says what is served, before and after."""
     from radar.verification.report_text import columns
-    from training import releases
+    from training.publishing import releases
 
     if change.nothing:
         say(f"{change.nothing}. Nothing was changed in what is released.")

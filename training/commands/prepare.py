@@ -13,7 +13,7 @@ from training.commands.options import fail, say
 
 if TYPE_CHECKING:
     from radar.seasons import TimeRule
-    from training.prepare import Prepared
+    from training.data.prepare import Prepared
 
 TIMES, OUTPUT = "Times and events", "Output"
 SHOWN = 5
@@ -112,9 +112,9 @@ def prepare(
 
     from radar.errors import SnowmodeError
     from radar.modes import SNOWFALL_MODES
-    from training import prepare as work
+    from training.data import prepare as work
+    from training.data.sources import rule_of
     from training.display import Display
-    from training.sources import rule_of
 
     codes = tuple(mode.code for mode in SNOWFALL_MODES)
     try:
@@ -156,8 +156,8 @@ def _rule(pattern: str | None, start: datetime | None, cadence: float | None) ->
 
 
 def _show(prepared: Prepared, codes: tuple[str, ...]) -> None:
-    from training.prepare import KINDS
-    from training.splits import SIDES
+    from training.data.prepare import KINDS
+    from training.data.splits import SIDES
 
     labels = prepared.labels
     seasons = sorted({label.season for label in labels})

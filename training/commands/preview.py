@@ -30,8 +30,8 @@ def preview(
     """
     from radar.errors import SnowmodeError
     from radar.modes import SNOWFALL_MODES
-    from training.preview import contact_sheets
-    from training.sources import any_synthetic, read_labels
+    from training.data.preview import contact_sheets
+    from training.data.sources import any_synthetic, read_labels
 
     try:
         labels = read_labels([frames], tuple(mode.code for mode in SNOWFALL_MODES), say=say)

@@ -46,8 +46,8 @@ def publish(
 
     try:
         quiet_tensorflow()
+        from training.publishing.release import judge_run, publish_run
         from training.records import read_card
-        from training.release import judge_run, publish_run
 
         if dry_run:
             verdict = judge_run(run, models, read_card(run), seed=seed)

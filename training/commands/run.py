@@ -10,7 +10,7 @@ import typer
 from training.commands.options import fail, quiet_tensorflow, say
 
 if TYPE_CHECKING:
-    from training.cluster import Cluster
+    from training.fitting.cluster import Cluster
     from training.recipe import Recipe
 
 DATA, MACHINE, RELEASE = "Data and records", "Machine", "Release"
@@ -161,7 +161,7 @@ def run(
             _show(chosen, frames, seed)
             return
         quiet_tensorflow()
-        from training.interruption import listening
+        from training.fitting.interruption import listening
 
         with listening() as interruption, Display.of("steps") as display:
             among = _machines(strategy, workers, worker, wait_for_workers, name, runs, chosen.fit.epochs)
@@ -169,7 +169,7 @@ def run(
                 say("This run has learned all it was to; what is left is the work of the first worker")
                 return
             say("Loading TensorFlow and frames")
-            from training.devices import choose
+            from training.fitting.devices import choose
             from training.run import run as train
 
             alone = len(among.hosts) == 0
@@ -217,8 +217,8 @@ def _machines(
         The machines, none of them if this one works alone; None if nothing is left to do for this one.
     """
     from training import run_folder
-    from training.cluster import Cluster, find, meet
     from training.errors import TrainingError
+    from training.fitting.cluster import Cluster, find, meet
 
     if strategy != "multiworker":
         if workers:
@@ -237,7 +237,7 @@ def _machines(
 
 def _show(recipe: Recipe, frames: list[Path], seed: int) -> None:
     """Prints the resolved recipe and the sides of the split."""
-    from training.data import describe, load_data, read_data_labels
+    from training.data.run_data import describe, load_data, read_data_labels
     from training.display import Display
     from training.recipe import as_toml
 

@@ -80,8 +80,8 @@ def study(
         folder = runs / name_or_time(name, "study")
         quiet_tensorflow()
         say("Loading TensorFlow and frames")
-        from training import study_text
-        from training.study import study as compare_all
+        from training.studies import study_text
+        from training.studies.study import study as compare_all
 
         kinds = [] if no_baseline else [kind.value for kind in baselines or Baseline]
         with Display.of("steps") as display:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from radar.verification.plots import style
 from radar.verification.report_tables import Table
-from training.labelled import LabelledFrames
+from training.data.labelled import LabelledFrames
 from training.look import layering
 from training.look.batches import in_batches
 from training.look.drawing import DIVERGING, foot, grid, head, legible, shade

@@ -11,7 +11,7 @@ import numpy as np
 
 from radar.verification.report_tables import Table
 from training.architectures import Network
-from training.labelled import LabelledFrames
+from training.data.labelled import LabelledFrames
 from training.layers import layer_diagram
 from training.look.files import save_figure, save_numbers
 from training.look.part import Part, Picture

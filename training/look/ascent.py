@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from radar.verification.report_tables import Table
-from training.labelled import LabelledFrames
+from training.data.labelled import LabelledFrames
 from training.look import layering
 from training.look.activations import SILENT, responses
 from training.look.drawing import grid

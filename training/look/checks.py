@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.architectures import Network
-from training.labelled import LabelledFrames
+from training.data.labelled import LabelledFrames
 from training.look import checks_drawing as drawing
 from training.look import deletion, other_mode, pointing, randomisation, verdict
 from training.look.errors import Undefined

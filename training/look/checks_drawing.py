@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from radar.verification.plots import CREDIT, MARKERS, SYNTHETIC_NOTE, style
-from training.labelled import LabelledFrames
+from training.data.labelled import LabelledFrames
 from training.look.deletion import INTENSITY, RANDOM, Curves
 from training.look.explainer import GUIDED, GUIDED_WARNING
 from training.look.other_mode import ALIKE, Likeness

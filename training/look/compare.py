@@ -21,8 +21,8 @@ from radar.heat_map_pictures import fit, overlay
 from radar.verification.overall import heidke_skill_score
 from radar.verification.plots import CREDIT, SYNTHETIC_NOTE, style
 from radar.verification.report_tables import Table
-from training.labelled import LabelledFrames
-from training.loading import read_all
+from training.data.labelled import LabelledFrames
+from training.data.loading import read_all
 from training.look.errors import LookError
 from training.look.explainer import Explainer, enlarge
 from training.look.files import save_figure, save_numbers

@@ -22,7 +22,7 @@ from sklearn.manifold import TSNE
 
 from radar.verification.plots import CREDIT, MARKERS, SYNTHETIC_NOTE, style
 from radar.verification.report_tables import Table
-from training.labelled import LabelledFrames
+from training.data.labelled import LabelledFrames
 from training.look.errors import Undefined
 from training.look.files import save_figure, save_numbers
 from training.look.neighbours import Features, Leakage, leakage

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from radar.verification.plots import style
 from radar.verification.report_tables import Table
 from training.architectures import Network
+from training.data.labelled import LabelledFrames
 from training.errors import TrainingError
-from training.labelled import LabelledFrames
 from training.look import layering
 from training.look.drawing import Picture as Pixels
 from training.look.drawing import foot, grid, head, shade

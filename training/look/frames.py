@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from radar import frames
-from training import manifest
-from training.labelled import Label, LabelledFrames
-from training.loading import read_all
+from training.data import manifest
+from training.data.labelled import Label, LabelledFrames
+from training.data.loading import read_all
+from training.data.manifest import MANIFEST_FILE
+from training.data.sources import read_labels
+from training.data.splits import TRAINING
 from training.look.errors import LookError
 from training.look.subject import Subject
-from training.manifest import MANIFEST_FILE
-from training.sources import read_labels
-from training.splits import TRAINING
 
 
 def choose(

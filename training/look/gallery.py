@@ -17,7 +17,7 @@ from radar.frame_pictures import read_picture, undecorated
 from radar.heat_map_pictures import fit, overlay
 from radar.verification.plots import CREDIT, SYNTHETIC_NOTE, style
 from radar.verification.report_tables import Table
-from training.labelled import Label, LabelledFrames
+from training.data.labelled import Label, LabelledFrames
 from training.look.explainer import Explainer
 from training.look.files import save_figure, save_numbers
 from training.look.neighbours import nearest

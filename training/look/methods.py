@@ -14,7 +14,7 @@ from radar.heat_map_pictures import overlay
 from radar.lettering import BLACK, GREY, Canvas, blank, ink, rgb, width_of, write
 from radar.verification.plots import SYNTHETIC_NOTE
 from radar.verification.report_tables import Table
-from training.labelled import LabelledFrames
+from training.data.labelled import LabelledFrames
 from training.look.drawing import shade
 from training.look.explainer import GUIDED, GUIDED_WARNING, Explainer, Integrated, enlarge, strongest
 from training.look.files import save_numbers, save_picture

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from radar import durable
 from radar.verification.plots import SYNTHETIC_NOTE
-from training.labelled import LabelledFrames
+from training.data.labelled import LabelledFrames
 from training.look.errors import LookError
 from training.look.part import PART_FILE, Part, read_part
 from training.look.subject import Subject

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from training.labelled import LabelledFrames
+from training.data.labelled import LabelledFrames
 from training.look.errors import Undefined
 from training.look.part import Part, write_part
 from training.look.subject import Subject

@@ -8,13 +8,13 @@ import numpy as np
 
 from radar import frames
 from radar.errors import LabelsError
-from training import manifest
-from training.labelled import Label, LabelledFrames
-from training.loading import read_all
+from training.data import manifest
+from training.data.labelled import Label, LabelledFrames
+from training.data.loading import read_all
+from training.data.manifest import MANIFEST_FILE
+from training.data.splits import TRAINING
 from training.look.frames import draw
 from training.look.subject import Subject
-from training.manifest import MANIFEST_FILE
-from training.splits import TRAINING
 
 MOST = 600
 

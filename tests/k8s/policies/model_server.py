@@ -27,7 +27,7 @@ from tests.k8s.objects import containers, quantity
 from tests.k8s.policies import policy
 from tests.k8s.policies.probes import probes_of
 from tests.k8s.rendering import Objects
-from training import releases
+from training.publishing import releases
 
 if TYPE_CHECKING:
     from serving.model_server.flags import Settings

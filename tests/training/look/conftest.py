@@ -27,7 +27,7 @@ def subject_of(network, *, size=SIZE, modes=3, name="known", source=Path("known"
 
 def known_look(count=12, *, seed=1):
     """Gives frames of known evidence with labels; of LT there are some without any patch."""
-    from training.labelled import Label, LabelledFrames
+    from training.data.labelled import Label, LabelledFrames
 
     images, classes, _ = known_frames(count, seed=seed)
     images[-2:], classes[-2:] = 255, LT
@@ -54,8 +54,8 @@ def frames():
 def labelled_winter(winter):
     """The synthetic winter, loaded at 32 x 32 pixels."""
     from radar.frames import FrameRule
-    from training.loading import load_frames
-    from training.sources import read_labels
+    from training.data.loading import load_frames
+    from training.data.sources import read_labels
 
     codes = ("SY", "VX", "LT", "DM", "NO")
     return load_frames(read_labels([winter], codes), codes, FrameRule(SIZE, SIZE), lambda _: None)
@@ -66,7 +66,8 @@ def trained(labelled_winter, tmp_path_factory):
     """A small network that was trained for some seconds, with a manifest: four of five frames trained it."""
     import keras
 
-    from training import architectures, manifest
+    from training import architectures
+    from training.data import manifest
 
     keras.utils.set_random_seed(4)
     network = architectures.build("nakai2022", height=SIZE, width=SIZE, modes=5)

@@ -6,7 +6,7 @@ import pytest
 from sklearn.metrics import cohen_kappa_score
 
 from tests.training.look.conftest import known_look, subject_of
-from training.labelled import LabelledFrames
+from training.data.labelled import LabelledFrames
 from training.look import compare
 from training.look.errors import LookError
 from training.look.explainer import enlarge

@@ -10,10 +10,10 @@ from radar import durable
 from tests.training.labels import CODES, labels_of
 from tests.training.look.conftest import subject_of
 from tests.training.look.known import known_network
-from training import manifest
+from training.data import manifest
+from training.data.sources import read_labels
 from training.look.errors import LookError
 from training.look.frames import choose, draw
-from training.sources import read_labels
 
 RUNS = st.lists(st.tuples(st.integers(0, 2), st.integers(1, 6)), max_size=8)
 

@@ -12,11 +12,12 @@ from typer.testing import CliRunner
 from radar.verification.report_tables import Table
 from tests.training.look.conftest import known_look, subject_of
 from tests.training.look.known import known_network
-from training import architectures, export
+from training import architectures
 from training.look import methods, report, techniques
 from training.look.errors import LookError
 from training.look.explainer import GUIDED_WARNING
 from training.look.part import Part, Picture, read_part, write_part
+from training.publishing import export
 
 MINE = ("activations", "filters", "ascent", "methods")
 

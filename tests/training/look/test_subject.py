@@ -8,10 +8,11 @@ import pytest
 
 from tests.training.look.conftest import subject_of
 from tests.training.look.known import known_network
-from training import architectures, export
+from training import architectures
 from training.errors import TrainingError
 from training.look import subject as subjects
 from training.look.errors import LookError
+from training.publishing import export
 from training.records import save_weights
 
 SIZE = 32
