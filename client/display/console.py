@@ -21,6 +21,7 @@ from rich.progress import (
 from rich.progress import Progress as RichProgress
 from rich.text import Text
 
+from client.display.names import plain
 from client.display.tables import agreement_table, mode_table, seasons_table
 from radar.seasons import Gap
 from serving.protocol.pipeline import Progress
@@ -208,7 +209,7 @@ class Display:
             words = f"{_count(tally.failed, 'frame')} could not be classified:"
             self._out.print(words, style="red", highlight=False)
             for name, reason in tally.failures[:FAILURES_SHOWN]:
-                self._out.print(f"  {name} {reason}", highlight=False, markup=False)
+                self._out.print(f"  {plain(name)} {reason}", highlight=False, markup=False)
             if tally.failed > FAILURES_SHOWN:
                 self._out.print(
                     f"  ... and {tally.failed - FAILURES_SHOWN:,} more, in the column `error`", highlight=False
@@ -223,7 +224,9 @@ class Display:
     def strangers(self, count: int, first: str) -> None:
         """Tells of frames whose names do not follow the time rule."""
         if count:
-            words = f"{_count(count, 'frame')} without a time, as the name does not follow the time rule: {first}"
+            words = (
+                f"{_count(count, 'frame')} without a time, as the name does not follow the time rule: {plain(first)}"
+            )
             self._out.print(words, style="yellow", highlight=False, markup=False)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
+from client.display.names import plain
 from client.results.rows import Row
 
 LINES = 5
@@ -24,15 +25,10 @@ def tell(rows: Sequence[Row]) -> None:
             sure = "" if row.accepted else "  not accepted"
             _log.info("%s  %s  %.2f%s", _called(row), row.label, max(row.probabilities), sure)
     for row in bad[:LINES]:
-        _log.warning("%s %s", _plain(row.file), row.error)
+        _log.warning("%s %s", plain(row.file), row.error)
     if len(bad) > LINES:
         _log.warning("%d frames more are bad; the result files name them", len(bad) - LINES)
 
 
 def _called(row: Row) -> str:
-    return row.time_utc or _plain(row.file)
-
-
-def _plain(name: str) -> str:
-    """A name that fits into one line, whatever is in it."""
-    return name if name.isprintable() else ascii(name)
+    return row.time_utc or plain(row.file)

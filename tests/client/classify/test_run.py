@@ -320,6 +320,17 @@ def test_a_name_that_is_no_text_is_still_written_and_read_back(server: str, tmp_
     assert [row["file"] for row in rows_of(tmp_path / "r.csv")] == [name]
 
 
+def test_a_name_tells_a_terminal_nothing(server: str, tmp_path: Path) -> None:
+    folder = write_frames(tmp_path / "odd", 3)
+    name = "\x1b[2J\nall is well.png"
+    (folder / name).write_bytes(b"no picture")
+    done = client("classify", folder, "--server", server, "--out", tmp_path / "r.csv")
+    assert done.returncode == 0, done.stderr
+    assert f"  {name!a} " in done.stdout + done.stderr
+    assert "\x1b" not in done.stdout + done.stderr
+    assert [row["file"] for row in rows_of(tmp_path / "r.csv") if row["error"]] == [name]
+
+
 def test_an_unreadable_frame_costs_itself(server: str, tmp_path: Path) -> None:
     folder = write_frames(tmp_path / "locked", 5)
     (folder / "pr2hse00002.png").chmod(0)
