@@ -207,6 +207,8 @@ def _telling() -> Iterator[_Course]:
         _fail(f"Error: {error}", MACHINE)
     except SnowmodeError as error:
         _fail(f"Error: {error}", WRONG)
+    except BrokenPipeError:
+        raise  # who reads it has had enough, such as `head`: click ends without a word
     except OSError as error:
         text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
         done = course.done()

@@ -252,6 +252,19 @@ def test_a_folder_of_backups_is_read_whatever_one_of_them_is(database: str, tmp_
     assert "1 of 3 are not whole" in said
 
 
+def test_who_reads_a_report_may_have_had_enough(database: str, tmp_path: Path) -> None:
+    file = tmp_path / "backup.zip"
+    assert run("backup", "--database", database, "--out", file)[0] == 0
+    reading, writing = os.pipe()
+    os.close(reading)
+    code = "from serving.cli import main; main()"
+    with os.fdopen(writing) as broken:
+        done = subprocess.run(
+            [sys.executable, "-c", code, "verify-backup", file], stdout=broken, stderr=subprocess.PIPE, check=False
+        )
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
 def test_told_to_stop_it_leaves_nothing_behind(
     database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
