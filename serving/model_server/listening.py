@@ -55,6 +55,8 @@ def listen(server: grpc.Server, settings: Settings) -> int:
         # The address was good and the port free before TensorFlow was imported.
         raise _cannot_listen(settings, settings.port, str(error), errno.EADDRINUSE) from error
     if settings.grpc_socket_path:
+        # Once more: loading took a while, and gRPC takes a path away from whoever listens there.
+        _check_socket(settings.grpc_socket_path)
         try:
             _add(server, f"unix:{settings.grpc_socket_path}", settings)
         except RuntimeError as error:
@@ -112,10 +114,15 @@ def _check_socket(text: str) -> None:
     if path.exists() and not path.is_socket():
         raise _no_socket(text, "that is no socket but something else; choose another path, or remove it")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)  # a server that is overwhelmed would let us wait
         try:
             probe.connect(text)
-        except OSError:  # nobody listens: it is not there, or a server that was killed has left it
+        except (FileNotFoundError, ConnectionRefusedError):  # nobody listens; one that was killed may have left it
             return
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            raise _no_socket(text, f"{error.strerror or error}; choose another path") from error
     # gRPC would take the path away from that server, which would go on waiting for calls that never come.
     raise _no_socket(text, "another server listens there; stop it, or choose another path")
 

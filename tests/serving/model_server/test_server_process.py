@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+from contextlib import ExitStack, suppress
 from dataclasses import fields
 from pathlib import Path
 
@@ -150,12 +151,16 @@ def test_under_nohup_it_outlives_its_terminal(publish, tmp_path):
             stdout=log,
             stderr=subprocess.STDOUT,
         )
-    wait_until(lambda: b"Could not find base path" in (tmp_path / "log").read_bytes(), "the complaint")
-    process.send_signal(signal.SIGHUP)
-    publish(tmp_path / "toy", 1)
-    wait_until(port_file.exists, "server ready")
-    process.terminate()
-    assert process.wait(DEADLINE) == 0
+    try:
+        wait_until(lambda: b"Could not find base path" in (tmp_path / "log").read_bytes(), "the complaint")
+        process.send_signal(signal.SIGHUP)
+        publish(tmp_path / "toy", 1)
+        wait_until(port_file.exists, "server ready")
+        process.terminate()
+        assert process.wait(DEADLINE) == 0
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_a_port_in_use(tmp_path):
@@ -192,6 +197,34 @@ def test_a_socket_in_use_is_left_to_the_server_that_has_it(tmp_path):
         ended = refused_at_once(f"--model_base_path={tmp_path}", f"--grpc_socket_path={path}", "--port=0")
         assert ended.returncode == 2
         assert "another server listens there; stop it, or choose another path" in ended.stderr
+        assert path.is_socket()
+
+
+def test_a_socket_of_a_server_that_is_overwhelmed_is_in_use(tmp_path):
+    path = tmp_path / "socket"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as taken, ExitStack() as waiting:
+        taken.bind(str(path))
+        taken.listen(0)
+        for _ in range(3):  # more than it has room for
+            one = waiting.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+            one.setblocking(False)
+            with suppress(BlockingIOError):
+                one.connect(str(path))
+        ended = refused_at_once(f"--model_base_path={tmp_path}", f"--grpc_socket_path={path}", "--port=0")
+    assert ended.returncode == 2
+    assert "another server listens there" in ended.stderr
+
+
+def test_a_socket_that_somebody_took_meanwhile_is_left_to_him(servers, publish, tmp_path):
+    path = tmp_path / "socket"
+    server = servers(tmp_path / "toy", f"--grpc_socket_path={path}")
+    wait_until(lambda: "Could not find base path" in server.output, "the complaint")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as taken:
+        taken.bind(str(path))
+        taken.listen()
+        publish(tmp_path / "toy", 1)
+        assert server.process.wait(DEADLINE) == 2
+        assert "another server listens there" in server.output
         assert path.is_socket()
 
 
