@@ -54,7 +54,7 @@ class ModelVersions:
         self.entry: ModelEntry | None = None
         self.by_number: dict[int, Version] = {}
         self.complaint = ""
-        self._complained_at = -COMPLAIN_EVERY
+        self._said, self._said_at = "", 0.0
         self._wanted: set[int] = set()
         self._settings = settings
         self._loader = loader
@@ -118,7 +118,7 @@ class ModelVersions:
                 return
             self._wanted = entry.policy.choose(folders.keys() - missing.keys())
             newest_first = sorted(self._wanted, reverse=True)
-        self._complain(_complaint(entry, found, missing))
+        self._complain(_complaint(entry, found, missing), _duplicates(found, folders))
         self._retire_if_replaced(entry)
         for number in newest_first:
             self._bring_up(number, folders[number])
@@ -206,15 +206,17 @@ class ModelVersions:
             self._changed.notify_all()
         _log.info("unloaded %s version %d", self.name, version.number)
 
-    def _complain(self, text: str) -> None:
-        now = time.monotonic()
+    def _complain(self, complaint: str, remark: str = "") -> None:
+        """Logs why there is nothing to load, or else what is odd; again and again, but not at every look."""
+        now, text = time.monotonic(), complaint or remark
         with self._changed:
-            repeated = text == self.complaint and now - self._complained_at < COMPLAIN_EVERY
-            self.complaint = text
+            self.complaint = complaint
+            repeated = text == self._said and now - self._said_at < COMPLAIN_EVERY
+            self._said = text
             if not text or repeated:
                 return
-            self._complained_at = now
-            waiting = not self.available() and self._settings.file_system_poll_wait_seconds
+            self._said_at = now
+            waiting = complaint and not self.available() and self._settings.file_system_poll_wait_seconds
         _log.warning("%s%s", text, " (it is not served until there is a version)" if waiting else "")
 
 
@@ -238,7 +240,7 @@ def _complaint(entry: ModelEntry, found: Sequence[tuple[int, Path]], missing: Ma
     if waited_for:
         number = waited_for[-1]
         return f"{folders[number]} is not a complete SavedModel yet: {missing[number]}. Waiting for the rest"
-    return _duplicates(found, folders)
+    return ""
 
 
 def _duplicates(found: Sequence[tuple[int, Path]], folders: Mapping[int, Path]) -> str:

@@ -141,7 +141,9 @@ def test_a_folder_that_vanishes_meanwhile_lacks_something(tmp_path, monkeypatch)
 def test_of_two_folders_of_one_number_the_other_is_named(publish, tmp_path, caplog):
     publish(tmp_path, "007")
     publish(tmp_path, "7")
-    assert available(polled(tmp_path)) == [7]
+    models = polled(tmp_path)
+    assert available(models) == [7]
+    assert models.complaint == "", "that is for why there is nothing to load"
     assert (
         "Duplicate version directories detected. Version 7 will be loaded from 7, 007 will be ignored." in caplog.text
     )
