@@ -399,9 +399,11 @@ def test_every_code_has_the_status_of_tensorflow_serving():
     assert STATUS_OF.keys() == set(CODE) - {CODE.OK}
     models = Refusing()
     server = RestServer(RestApplication(models, timeout=DEADLINE), host="127.0.0.1", port=0, threads=1)
-    for models.code, status in STATUS_OF.items():
-        assert send(server.port, "GET", "/v1/models/a")[:2] == (status, '{ "error": "no a" }')
-    server.stop(DEADLINE)
+    try:
+        for models.code, status in STATUS_OF.items():
+            assert send(server.port, "GET", "/v1/models/a")[:2] == (status, '{ "error": "no a" }')
+    finally:
+        server.stop(DEADLINE)
 
 
 @pytest.mark.parametrize("verb", ["classify", "regress"])
