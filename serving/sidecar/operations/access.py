@@ -72,9 +72,11 @@ def is_cookie(settings: Settings, value: str, *, now: float | None = None) -> bo
 
 
 def knows_bearer(settings: Settings, scope: Scope) -> bool | None:
-    """Tells whether a token that was sent with a request is one of ours; None if none was, or there are none."""
+    """Tells whether the token of a request is one of ours; None where it has none, or needs none."""
     given = _bearer(Headers(scope=scope))
-    return None if given is None or not settings.tokens else _is_one_of(given, settings.tokens)
+    if not given or not settings.tokens or scope["method"] in SAFE_METHODS or scope["path"] in READING_POSTS:
+        return None
+    return _is_one_of(given, settings.tokens)
 
 
 class Access:

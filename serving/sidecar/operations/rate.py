@@ -13,7 +13,7 @@ from typing import Final
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.sidecar import problems
-from serving.sidecar.operations.access import SAFE_METHODS, SIGN_IN, knows_bearer
+from serving.sidecar.operations.access import SIGN_IN, knows_bearer
 from serving.sidecar.settings import Settings
 
 COSTLY: Final = re.compile(
@@ -101,7 +101,7 @@ class RateLimit:
         address, tries = _address(scope), "tries with a token that is none"
         if scope["path"] == SIGN_IN and scope["method"] == "POST":
             return self._tries.take(address), tries
-        knows = None if scope["method"] in SAFE_METHODS else knows_bearer(self._settings, scope)
+        knows = knows_bearer(self._settings, scope)
         # A right one has to wait, too: who guesses must not learn that it is.
         wait = 0.0 if knows is None else self._tries.look(address) if knows else self._tries.take(address)
         if not wait and self._costly is not None and COSTLY.fullmatch(scope["path"]):

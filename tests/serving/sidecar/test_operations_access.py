@@ -134,6 +134,15 @@ def test_guessing_is_as_slow_without_the_form(make_client):
     assert client.get("/v1/seasons", headers=bearer("wrong")).status_code == 200
 
 
+def test_what_needs_no_token_is_no_guess(make_client):
+    client = make_client(tokens=(TOKEN,))
+    for headers in ({"Authorization": "Basic YTpi"}, bearer("wrong")):  # such as the sign-in of a proxy before it
+        assert {client.post("/v1/heat-maps", headers=headers).status_code for _ in range(30)} == {415}
+    assert {
+        client.delete("/v1/reviews/1", headers={"Authorization": "Basic YTpi"}).status_code for _ in range(30)
+    } == {401}
+
+
 def test_who_has_a_token_may_write_as_often_as_he_likes(make_client):
     client = make_client(tokens=(TOKEN,))
     assert {client.delete("/v1/reviews/1", headers=bearer(TOKEN)).status_code for _ in range(50)} == {404}
