@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -90,7 +92,7 @@ def backup(
                 _say(f"Removed {old.name}")
         if textfile is not None:
             write_report(textfile, made=contents.made, size=size, seconds=seconds)
-        typer.echo(path)
+        _print(str(path))
 
 
 def restore(
@@ -155,13 +157,13 @@ def _verify(file: Path) -> None:
     with reading(file) as reader:
         contents = reader.contents
         reader.check()
-    typer.echo(f"{file}: whole")
-    typer.echo(f"made      {contents.made:%Y-%m-%d %H:%M:%S} UTC, by snowmode {contents.release}")
-    typer.echo(f"of        {contents.database}")
+    _print(f"{file}: whole")
+    _print(f"made      {contents.made:%Y-%m-%d %H:%M:%S} UTC, by snowmode {contents.release}")
+    _print(f"of        {contents.database}")
     known = "" if revisions.is_known(contents.revision) else ", of a later release: this one cannot restore it"
-    typer.echo(f"tables    state {contents.revision}{known}")
+    _print(f"tables    state {contents.revision}{known}")
     for table in contents.tables:
-        typer.echo(f"{table.name:12} {table.rows:>11,} rows")
+        _print(f"{table.name:12} {table.rows:>11,} rows")
 
 
 class _Stopped(Exception):  # noqa: N818  (no error: somebody asked for it)
@@ -207,8 +209,6 @@ def _telling() -> Iterator[_Course]:
         _fail(f"Error: {error}", MACHINE)
     except SnowmodeError as error:
         _fail(f"Error: {error}", WRONG)
-    except BrokenPipeError:
-        raise  # who reads it has had enough, such as `head`: click ends without a word
     except OSError as error:
         text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
         done = course.done()
@@ -223,7 +223,16 @@ def _telling() -> Iterator[_Course]:
 
 
 def _say(text: str) -> None:
-    typer.echo(text, err=True)
+    _print(text, err=True)
+
+
+def _print(text: str, *, err: bool = False) -> None:
+    """Writes a line. Nobody has to read it: what a command did decides its exit code."""
+    try:
+        typer.echo(text, err=err)
+    except BrokenPipeError:  # who reads has had enough, such as `head`
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), (sys.stderr if err else sys.stdout).fileno())
 
 
 def _fail(text: str, code: int) -> NoReturn:

@@ -252,17 +252,23 @@ def test_a_folder_of_backups_is_read_whatever_one_of_them_is(database: str, tmp_
     assert "1 of 3 are not whole" in said
 
 
-def test_who_reads_a_report_may_have_had_enough(database: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_the_exit_code_is_true_whether_or_not_somebody_reads(database: str, tmp_path: Path, stream: str) -> None:
     file = tmp_path / "backup.zip"
-    assert run("backup", "--database", database, "--out", file)[0] == 0
-    reading, writing = os.pipe()
-    os.close(reading)
-    code = "from serving.cli import main; main()"
-    with os.fdopen(writing) as broken:
-        done = subprocess.run(
-            [sys.executable, "-c", code, "verify-backup", file], stdout=broken, stderr=subprocess.PIPE, check=False
-        )
-    assert (done.returncode, done.stderr) == (1, b"")
+    for words, code in (
+        (("backup", "--database", database, "--out", file), 0),
+        (("verify-backup", file), 0),
+        (("restore", file, "--database", f"sqlite:///{tmp_path / 'other.sqlite'}"), 0),
+        (("verify-backup", tmp_path / "no.zip"), 2),
+    ):
+        reading, writing = os.pipe()
+        os.close(reading)
+        with os.fdopen(writing) as nobody:
+            streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, stream: nobody}
+            command = [sys.executable, "-c", "from serving.cli import main; main()", *map(str, words)]
+            done = subprocess.run(command, check=False, **streams)
+        assert done.returncode == code, done.stderr
+        assert b"pipe" not in (done.stderr or b"")
 
 
 def test_told_to_stop_it_leaves_nothing_behind(
