@@ -125,9 +125,32 @@ def check_url(url: str) -> str:
         fit = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except ValueError:  # a port that is no number
         fit = False
-    if not fit or parts.query or parts.fragment:
-        raise ConfigError(f"--sidecar: expected an address such as http://localhost:8080, received {url!r}")
+    # HTTP has no room for other characters, and would say so with the first request only.
+    if not fit or parts.query or parts.fragment or not _is_printable_ascii(url) or " " in url:
+        raise ConfigError(
+            "--sidecar: expected an address such as http://localhost:8080, in ASCII and without blanks, "
+            f"received {url!r}"
+        )
     return url.rstrip("/")
+
+
+def check_token(token: str) -> str:
+    """Checks a bearer token, and takes off what a file has around it, such as the end of its line.
+
+    Raises:
+        ConfigError: No header can hold it. The text does not give it away.
+    """
+    token = token.strip()
+    if not _is_printable_ascii(token):
+        raise ConfigError(
+            "SNOWMODE_TOKEN: expected a token of printable ASCII characters on one line, received other characters in "
+            f"it ({len(token)} altogether; it is not shown). Set it to the token alone"
+        )
+    return token
+
+
+def _is_printable_ascii(text: str) -> bool:
+    return text.isascii() and text.isprintable()
 
 
 def as_record(

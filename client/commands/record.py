@@ -58,13 +58,13 @@ def record(
     from client.errors import ConfigError
     from client.record import Job, plan, refused_lines
     from client.record import record as send
-    from client.sidecar import check_url
+    from client.sidecar import check_token, check_url
     from radar.errors import SnowmodeError
     from serving.protocol.pipeline import Progress
 
     display = Display(quiet=quiet)
-    token = os.environ.get("SNOWMODE_TOKEN", "")
     try:
+        token = check_token(os.environ.get("SNOWMODE_TOKEN", ""))
         if season and len(results) > 1:
             raise ConfigError(f"--season: expected one result file, received {len(results)}")
         job = Job(check_url(sidecar), token, season, model, revision, patience)

@@ -152,7 +152,7 @@ def watch(
 
     from client.config.settings import find_server, find_tls
     from client.errors import ConfigError, Interrupted
-    from client.sidecar import Sidecar, check_url
+    from client.sidecar import Sidecar, check_token, check_url
     from client.sources import Folder, name_of
     from client.watch.certificates import Certificates, at_server, at_url
     from client.watch.files import tidy
@@ -193,8 +193,9 @@ def watch(
             once=once,
             threads=threads,
         )
-        token = os.environ.get("SNOWMODE_TOKEN", "")
-        target = Sidecar(check_url(sidecar), name, model, token) if sidecar else None
+        target = None
+        if sidecar:
+            target = Sidecar(check_url(sidecar), name, model, check_token(os.environ.get("SNOWMODE_TOKEN", "")))
         with ExitStack() as stack:
             for lock in (file.with_name(f".{file.name}.lock"), results / ".watch.lock"):
                 stack.enter_context(

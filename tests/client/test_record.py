@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -114,6 +115,18 @@ def test_no_right_to_write_is_told_at_once(fake: FakeSidecar, tmp_path: Path) ->
     assert "takes no records: 401" in done.stderr
     assert "SNOWMODE_TOKEN" in done.stderr
     assert fake.requests == 1
+
+
+def test_a_token_out_of_a_file_may_end_its_line(fake: FakeSidecar, tmp_path: Path) -> None:
+    words = ("record", write_results(tmp_path / "r.csv", 5), "--sidecar", fake.url)
+    bad = client(*words, env=os.environ | {"SNOWMODE_TOKEN": "sesam-öffne"})
+    assert bad.returncode == 2
+    assert "SNOWMODE_TOKEN: expected" in bad.stderr
+    assert "sesam" not in bad.stderr
+    assert fake.requests == 0
+    done = client(*words, env=os.environ | {"SNOWMODE_TOKEN": "secret\n"})
+    assert done.returncode == 0, done.stderr
+    assert fake.tokens == {"Bearer secret"}
 
 
 def test_every_record_refused_is_not_the_records_fault(fake: FakeSidecar, tmp_path: Path) -> None:

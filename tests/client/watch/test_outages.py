@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import shutil
 import signal
@@ -138,6 +139,23 @@ def test_once_tells_by_its_exit_code_what_the_sidecar_did_not_take(
         fake.answer = 200
         assert client(*command, "--sidecar", fake.url).returncode == 0
         assert sorted(fake.taken.values()) == [[1]] * 3
+
+
+def test_a_token_out_of_a_file_may_end_its_line_and_one_for_no_header_stops_the_start(
+    folder: Path, out: Path, server: str
+) -> None:
+    drop_frames(folder, 0, 2)
+    command = ("watch", folder, "--server", server, "--out", out, "--pattern", PATTERN, "--once")
+    with sidecar() as fake:
+        bad = client(*command, "--sidecar", fake.url, env=os.environ | {"SNOWMODE_TOKEN": "sesam-öffne"})
+        assert bad.returncode == 2
+        assert "SNOWMODE_TOKEN: expected" in bad.stderr
+        assert "sesam" not in bad.stderr
+        assert not out.exists()
+        done = client(*command, "--sidecar", fake.url, env=os.environ | {"SNOWMODE_TOKEN": "secret\n"})
+        assert done.returncode == 0, done.stderr
+        assert fake.tokens == {"Bearer secret"}
+        assert len(fake.records) == 2
 
 
 def test_once_tells_that_it_was_stopped(folder: Path, out: Path) -> None:

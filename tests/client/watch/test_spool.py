@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from client.errors import ConfigError, OutputError
-from client.sidecar import Sidecar, check_url
+from client.sidecar import Sidecar, check_token, check_url
 from client.watch import spool as module
 from client.watch.spool import REFUSED_LIMIT, Spool
 from client.watch.state import WatchState
@@ -220,11 +220,28 @@ def test_addresses(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["localhost:8080", "ftp://host", "http://", "http://host:port", "http://host/?a=1", ""]
+    "url",
+    [
+        *("localhost:8080", "ftp://host", "http://", "http://host:port", "http://host/?a=1", ""),
+        *("http://host/ü", "http://hôst", "http://host/a b", " http://host", "http://host\n", "http://host/\udcff"),
+    ],
 )
 def test_what_is_no_address(url: str) -> None:
     with pytest.raises(ConfigError, match="expected an address such as http://localhost:8080"):
         check_url(url)
+
+
+@pytest.mark.parametrize("given", ["secret", "secret\n", " secret\r\n"])
+def test_tokens(given: str) -> None:
+    assert check_token(given) == "secret"
+    assert check_token("") == ""
+
+
+@pytest.mark.parametrize("given", ["sesam-öffne", "sesam\nöffne", "sesam\nopen", "sesam\0open", "sesam\udcff"])
+def test_what_no_header_can_hold_is_no_token_and_is_not_shown(given: str) -> None:
+    with pytest.raises(ConfigError, match="SNOWMODE_TOKEN: expected a token of printable ASCII") as refused:
+        check_token(given)
+    assert "sesam" not in str(refused.value)
 
 
 def test_proxies_of_the_surroundings_are_left_out(
