@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ VOLUME = 'namespace="snowmode",persistentvolumeclaim="postgres"'
 BACKUP = 'namespace="snowmode",cronjob="database-backup"'
 OLD_POD = 'namespace="snowmode",pod="model-server-77d4b5c9f8-abcde"'
 NEW_POD = 'namespace="snowmode",pod="model-server-5b6cc7d8b4-fghij"'
+LATE_POD = 'namespace="snowmode",pod="model-server-5b6cc7d8b4-klmno"'
 CERTIFICATE = "certmanager_certificate_expiration_timestamp_seconds"
 ASKED = "snowmode_sidecar_requests_total"
 
@@ -60,6 +62,15 @@ def no_frame(age: str, severity: str = PAGE) -> Fires:
         severity,
         f"For {age} nothing newer has been classified. Forecasters see the last frames that came.",
     )
+
+
+def labels_of(pod: str) -> dict[str, str]:
+    return dict(re.findall(r'(\w+)="([^"]*)"', pod))
+
+
+def none_of(job: str) -> Fires:
+    labels = {"job": job, "replicas": "none"}
+    return Fires(f"No {job} has answered for 15 minutes", labels, PAGE)
 
 
 def psi(psi: str, chance: str, age: str) -> dict[str, str]:
@@ -313,6 +324,9 @@ CASES = [
         "SnowmodePartDown",
         {
             'up{job="watcher"}': "1x90",
+            f'up{{job="model-server",{OLD_POD}}}': "1x4 stale",
+            f'up{{job="sidecar",{OLD_POD}}}': "1x4 stale",
+            f"kube_pod_created{{{OLD_POD}}}": "-9999x4 stale",
             f"kube_pod_created{{{NEW_POD}}}": "_x5 300x60",
             f'up{{job="model-server",{NEW_POD}}}': "_x5 0x10 1x60",
             f'up{{job="sidecar",{NEW_POD}}}': "_x5 0x7 1x60",
@@ -323,22 +337,104 @@ CASES = [
         {minute: [] for minute in range(5, 40)},
     ),
     Case(
+        "the first model server there is, and it takes ten minutes",
+        "SnowmodePartDown",
+        {
+            'up{job="watcher"}': "1x90",
+            f"kube_pod_created{{{NEW_POD}}}": "0x60",
+            f'up{{job="model-server",{NEW_POD}}}': "_ 0x10 1x60",
+            f'up{{job="sidecar",{NEW_POD}}}': "_ 0x2 1x60",
+            f'snowmode_watch_up{{{WATCH},part="server"}}': "0x11 1x60",
+            f'snowmode_watch_up{{{WATCH},part="sidecar"}}': "0x11 1x60",
+            f'snowmode_sidecar_up{{part="model server",{NEW_POD}}}': "_x4 0x8 1x60",
+        },
+        {minute: [] for minute in range(40)},
+    ),
+    Case(
+        "an old model server that is gone while another is added, and one that is added after it",
+        "SnowmodePartDown",
+        {name: value for name, value in RUNNING.items() if "model-server" not in name}
+        | {
+            f"kube_pod_created{{{OLD_POD}}}": "-9999x60",
+            f"kube_pod_created{{{NEW_POD}}}": "_x5 300x60",
+            f"kube_pod_created{{{LATE_POD}}}": "_x9 540x60",
+            f'up{{job="model-server",{OLD_POD}}}': "1x5 0x20 1x60",
+            f'up{{job="model-server",{NEW_POD}}}': "_x5 0x3 1x60",
+            f'up{{job="model-server",{LATE_POD}}}': "_x9 0x3 1x60",
+        },
+        {9: [], 12: [Fires("model-server is down", {"job": "model-server", **labels_of(OLD_POD)}, PAGE)], 28: []},
+    ),
+    Case(
+        "pods that are made anew every five minutes, until one gets ready",
+        "SnowmodePartDown",
+        {
+            'up{job="watcher"}': "1x90",
+            f'up{{job="sidecar",{OLD_POD}}}': "1x90",
+            f"kube_pod_created{{{OLD_POD}}}": "-9999x4 stale",
+            f'up{{job="model-server",{OLD_POD}}}': "1x4 stale",
+            f'snowmode_watch_up{{{WATCH},part="server"}}': "1x4 0x30 1x60",
+        }
+        | {
+            name: value
+            for made in range(5, 35, 5)
+            for pod in [f'namespace="snowmode",pod="model-server-{made}"']
+            for name, value in {
+                f"kube_pod_created{{{pod}}}": f"_x{made} {60 * made}x4 stale",
+                f'up{{job="model-server",{pod}}}': f"_x{made + 1} 0x3 stale",
+            }.items()
+        }
+        | {f'up{{job="model-server",{NEW_POD}}}': "_x35 1x60"},
+        {
+            19: [],
+            21: [none_of("model-server")],
+            34: [none_of("model-server")],
+            36: [],
+        },
+    ),
+    Case(
         "one that never comes",
         "SnowmodePartDown",
-        RUNNING
-        | {
+        {
+            'up{job="watcher"}': "1x90",
+            f'up{{job="model-server",{OLD_POD}}}': "1x4 stale",
+            f"kube_pod_created{{{OLD_POD}}}": "-9999x4 stale",
             f"kube_pod_created{{{NEW_POD}}}": "_x5 300x60",
+            f'up{{job="model-server",{NEW_POD}}}': "_x5 0x60",
+            f'up{{job="sidecar",{NEW_POD}}}': "_x5 1x60",
             f'snowmode_watch_up{{{WATCH},part="server"}}': "1x5 0x60",
         },
         {
             19: [],
             22: [
+                Fires("model-server is down", {"job": "model-server", **labels_of(NEW_POD)}, PAGE),
+                none_of("model-server"),
+            ],
+        },
+    ),
+    Case(
+        "none that could come: no place for a pod",
+        "SnowmodePartDown",
+        {name: "1x5 stale" if "watcher" not in name else value for name, value in RUNNING.items()},
+        {19: [], 22: [none_of("model-server"), none_of("sidecar")]},
+    ),
+    Case(
+        "a server that runs and that the watcher does not reach, while another is added",
+        "SnowmodePartDown",
+        RUNNING
+        | {
+            f"kube_pod_created{{{NEW_POD}}}": "_x5 300x60",
+            f'snowmode_watch_up{{{WATCH},part="server"}}': "1x5 0x20 1x60",
+        },
+        {
+            9: [],
+            12: [
                 Fires(
                     "server is down, says the watcher",
                     {"instance": "w:9100", "job": "watcher", "part": "server"},
                     PAGE,
                 )
             ],
+            28: [],
         },
     ),
     Case(
@@ -346,16 +442,7 @@ CASES = [
         "SnowmodePartDown",
         {name: value for name, value in RUNNING.items() if "model-server" not in name}
         | {f"kube_pod_created{{{OLD_POD}}}": "-9999x60", f'up{{job="model-server",{OLD_POD}}}': "1x5 0x60"},
-        {
-            9: [],
-            12: [
-                Fires(
-                    "model-server is down",
-                    {"job": "model-server", "namespace": "snowmode", "pod": "model-server-77d4b5c9f8-abcde"},
-                    PAGE,
-                )
-            ],
-        },
+        {9: [], 12: [Fires("model-server is down", {"job": "model-server", **labels_of(OLD_POD)}, PAGE)]},
     ),
     Case(
         "a database that is away while a model server starts",

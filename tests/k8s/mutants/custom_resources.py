@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.k8s.mutants.ways import Mutant, remove, tfserving
 from tests.k8s.objects import find, of_kind
+from tests.k8s.rendering import Objects
+
+
+def part_down(objects: Objects) -> list[dict[str, Any]]:
+    """The two rules of SnowmodePartDown: for single pods, and for none at all."""
+    rules = find(objects, "PrometheusRule", "snowmode")["spec"]["groups"][0]["rules"]
+    return [rule for rule in rules if rule["alert"] == "SnowmodePartDown"]
+
 
 CUSTOM = [
     Mutant(
@@ -90,5 +100,17 @@ CUSTOM = [
         "a server with more time than the alert has",
         lambda o: tfserving(o)["startupProbe"].update(failureThreshold=180),
         "it may start for 900 s, and SnowmodePartDown waits 600 s",
+    ),
+    Mutant(
+        "nobody_is_got_up_while_a_server_starts",
+        "an alert for no pod at all that does not wait for the first",
+        lambda o: part_down(o)[1].update({"for": "9m"}),
+        "it may start for 600 s, and SnowmodePartDown waits 540 s",
+    ),
+    Mutant(
+        "nobody_is_got_up_while_a_server_starts",
+        "an alert for single pods that does not ask for their age",
+        lambda o: part_down(o)[0].update(expr='up{job="model-server"} == 0'),
+        "it may start for 600 s, and SnowmodePartDown waits 300 s",
     ),
 ]

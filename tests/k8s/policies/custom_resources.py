@@ -120,7 +120,7 @@ def scaling_has_a_target_and_a_floor(objects: Objects) -> list[str]:
 
 @policy
 def nobody_is_got_up_while_a_server_starts(objects: Objects) -> list[str]:
-    """SnowmodePartDown lets a new pod pass for as long as its startup probe does."""
+    """SnowmodePartDown lets a new pod pass for as long as its startup probe does, by its age or because it waits."""
     found = []
     alerts = [
         rule
@@ -131,13 +131,18 @@ def nobody_is_got_up_while_a_server_starts(objects: Objects) -> list[str]:
     ]
     for rule in alerts:
         match = re.search(r"time\(\) - kube_pod_created\{[^}]*\} < (\d+)", rule["expr"])
-        patience = int(match[1]) if match else 0
+        patience = int(match[1]) if match else _seconds(rule["for"])
         for container in containers(objects):
             probe = container.spec.get("startupProbe", {})
             start = probe.get("periodSeconds", 10) * probe.get("failureThreshold", 3)
             if container.pod.component == "model-server" and start > patience:
                 found.append(f"{container.name}: it may start for {start} s, and SnowmodePartDown waits {patience} s")
     return found
+
+
+def _seconds(duration: str) -> int:
+    """Reads a duration as Prometheus writes it, of one unit."""
+    return int(duration[:-1]) * {"s": 1, "m": 60, "h": 3600}[duration[-1]]
 
 
 QUEUE = "kueue.x-k8s.io/queue-name"
