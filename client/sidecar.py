@@ -143,8 +143,8 @@ def check_token(token: str) -> str:
     token = token.strip()
     if not _is_printable_ascii(token):
         raise ConfigError(
-            "SNOWMODE_TOKEN: expected a token of printable ASCII characters on one line, received other characters in "
-            f"it ({len(token)} altogether; it is not shown). Set it to the token alone"
+            "SNOWMODE_TOKEN: expected a token of printable ASCII characters on one line, received others among its "
+            f"{len(token)} (it is not shown). Set it to the token alone"
         )
     return token
 

@@ -41,6 +41,7 @@ class Spool:
         self._state, self._sidecar = state, sidecar
         self._new = threading.Event()
         self._stopped = threading.Event()
+        self._finishing = False  # whether somebody waits for everything to be sent
         self._trouble = Trouble()
         self._refused: dict[str, int] = {}  # name and revision, of this process; the next one tries them once more
         self._refused_in_a_row = 0
@@ -64,6 +65,7 @@ class Spool:
 
     def stop(self, timeout: float = 10.0) -> None:
         """Sends what can be sent at once, and ends."""
+        self._finishing = False
         self._stopped.set()
         self._new.set()
         self._thread.join(timeout)
@@ -80,36 +82,58 @@ class Spool:
         Raises:
             OutputError: It does not have the others either. They are kept too.
         """
+        self._finishing = True
         self._stopped.set()
         self._new.set()
         # In steps: a signal only gets its word in between.
         while self._thread.is_alive() and not stopped():
             self._thread.join(0.1)
+        if stopped():  # a failure of before says nothing of what could have been sent
+            return len(self._refused)
         if self._failure:
-            raise OutputError(f"{self._text}: {self._failure}.\nThey are kept; the next run sends them")
+            raise self._not_sent(self._failure)
+        # Whatever the thread ended of: nobody may hear that all is well while the state says that it is not.
+        try:
+            left = bool(self._state.to_send(1, self._refused))
+        except sqlite3.Error as error:
+            raise self._not_sent(f"{self._state.path}: {error}") from error
+        if left:
+            raise self._not_sent(f"{self._state.unsent():,} were left over")
         return len(self._refused)
+
+    def _not_sent(self, reason: str) -> OutputError:
+        return OutputError(f"{self._text}: {reason}.\nThey are kept; the next run sends them")
 
     def _run(self) -> None:
         wait = _FIRST_WAIT
         while True:
+            # Asked before sending, not after: what is recorded before the end was asked for is sent.
+            last = self._stopped.is_set()
             try:
                 with self._state.another() as state:
                     while True:
                         self._new.clear()
+                        last = self._stopped.is_set()
                         self._send_all(state)
                         self._trouble.end("sidecar", self._text)
                         wait, self._failure = _FIRST_WAIT, ""
-                        if self._stopped.is_set():
+                        if last:
                             return
                         self._new.wait()
             except (OSError, http.client.HTTPException, sqlite3.Error) as error:
                 reason = str(error.reason if isinstance(error, urllib.error.URLError) else error)
                 hint = NO_TOKEN if isinstance(error, Denied) and not self._sidecar.token else ""
-                self._failure = reason + hint
-                self._trouble.begin("sidecar", f"{self._text}: {self._failure}; they are kept, trying again")
-                if self._stopped.wait(wait):
-                    return
-                wait = min(2 * wait, _LAST_WAIT)
+                self._fail(reason + hint)
+            except Exception as error:  # a fault of ours must not end the thread: nothing would ever be sent again
+                self._fail(f"{type(error).__name__}: {error}")
+            # Whoever waits for the end gets one attempt more, made after it was asked for.
+            if last or (self._stopped.wait(wait) and not self._finishing):
+                return
+            wait = min(2 * wait, _LAST_WAIT)
+
+    def _fail(self, reason: str) -> None:
+        self._failure = " ".join(reason.split())
+        self._trouble.begin("sidecar", f"{self._text}: {self._failure}; they are kept, trying again")
 
     def _send_all(self, state: WatchState) -> None:
         while frames := state.to_send(BATCH, self._refused):

@@ -8,14 +8,17 @@ import logging
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from client.errors import ConfigError, OutputError
 from client.sidecar import Sidecar, check_token, check_url
 from client.watch import spool as module
+from client.watch.records import Recorded
 from client.watch.spool import REFUSED_LIMIT, Spool
 from client.watch.state import WatchState
+from serving.protocol.records import PredictionRecord
 from tests.client.watch.test_state import frame
 from tests.client.watch.watching import FakeSidecar, sidecar, until
 
@@ -192,6 +195,92 @@ def test_finishing_sends_everything_and_tells_what_was_not_taken(state: WatchSta
     with sending(state, fake) as spool, pytest.raises(OutputError, match=r"503 .*\nThey are kept"):
         spool.finish()
     assert state.unsent() == 2
+
+
+def test_what_is_recorded_just_before_the_end_is_sent(
+    state: WatchState, fake: FakeSidecar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    empty, to_send = threading.Event(), WatchState.to_send
+
+    def to_send_slowly(self: WatchState, *given: Any) -> list[Recorded]:
+        found = to_send(self, *given)
+        if not found and not empty.is_set():
+            with self.another() as other:
+                other.record([frame("late")])
+            empty.set()
+            assert spool._stopped.wait(60)
+        return found
+
+    monkeypatch.setattr(WatchState, "to_send", to_send_slowly)
+    with sending(state, fake) as spool:
+        assert empty.wait(60)
+        assert spool.finish() == 0
+    assert state.unsent() == 0
+
+
+def test_the_end_of_an_outage_is_not_slept_through(
+    state: WatchState, fake: FakeSidecar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_FIRST_WAIT", 600.0)
+    fake.answer = 503
+    state.record([frame("a")])
+    with sending(state, fake) as spool:
+        until(lambda: not spool.up)
+        fake.answer = 200
+        assert spool.finish() == 0
+    assert state.unsent() == 0
+
+
+def test_stopping_makes_no_other_attempt(
+    state: WatchState, fake: FakeSidecar, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_FIRST_WAIT", 600.0)
+    fake.answer = 503
+    state.record([frame("a")])
+    with sending(state, fake) as spool:
+        until(lambda: not spool.up)
+    assert not spool._thread.is_alive()
+    assert fake.requests == 1
+
+
+def test_a_failure_of_before_is_none_of_a_run_that_was_stopped(state: WatchState, fake: FakeSidecar) -> None:
+    fake.answer = 503
+    state.record([frame("a")])
+    with sending(state, fake) as spool:
+        until(lambda: not spool.up)
+        assert spool.finish(lambda: True) == 0
+
+
+def test_a_fault_of_ours_is_told_and_tried_again(
+    state: WatchState, fake: FakeSidecar, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    faulty, as_record = threading.Event(), module.as_record
+
+    def as_record_or_not(*given: Any, **more: Any) -> PredictionRecord:
+        if faulty.is_set():
+            raise RuntimeError("out of order")
+        return as_record(*given, **more)
+
+    faulty.set()
+    monkeypatch.setattr(module, "as_record", as_record_or_not)
+    state.record([frame("a")])
+    with sending(state, fake) as spool:
+        until(lambda: not spool.up)
+        with pytest.raises(OutputError, match=r"RuntimeError: out of order\.\nThey are kept"):
+            spool.finish()
+    with sending(state, fake) as spool:
+        until(lambda: not spool.up)
+        faulty.clear()
+        until(lambda: spool.up)
+    assert state.unsent() == 0
+    assert "RuntimeError: out of order; they are kept, trying again" in caplog.text
+
+
+def test_finishing_believes_the_state_whatever_became_of_the_thread(state: WatchState, fake: FakeSidecar) -> None:
+    state.record([frame("a"), frame("b")])
+    spool = Spool(state, Sidecar(fake.url, "w", "snowmode"))  # its thread is not alive
+    with pytest.raises(OutputError, match=r"2 were left over\.\nThey are kept"):
+        spool.finish()
 
 
 def test_finishing_waits_no_longer_than_anybody_waits_for_it(
