@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.k8s.mutants.ways import Mutant, container, cron, first_exit_codes, job
+from tests.k8s.mutants.ways import GPU_PROD, Mutant, container, cron, first_exit_codes, job
 from tests.k8s.objects import pod_of
 
 JOBS = [
@@ -113,5 +113,15 @@ JOBS = [
         lambda o: pod_of(o, "CronJob", "database-backup").spec.pop("tolerations"),
         "CronJob/database-backup: it goes where Deployment/model-server is",
         of="base+gpu",
+    ),
+    *(
+        Mutant(
+            "who_goes_to_the_node_of_another_is_let_in",
+            f"backups on a node with a GPU that nobody may read there, {of}",
+            lambda o: pod_of(o, "CronJob", "verify-backup").spec.pop("tolerations"),
+            "CronJob/verify-backup: backup may lie where CronJob/database-backup runs",
+            of=of,
+        )
+        for of in ("base+gpu", GPU_PROD)
     ),
 ]

@@ -150,14 +150,38 @@ def a_release_waits_for_no_image(objects: Objects) -> list[str]:
 
 @policy
 def who_goes_to_the_node_of_another_is_let_in(objects: Objects) -> list[str]:
-    """A node with a GPU keeps out whoever does not tolerate its taint."""
+    """A node with a GPU keeps out whoever does not tolerate its taint; a volume may be bound to that node."""
     found = []
     for pod in pods(objects):
         for neighbour in neighbours(pod, objects):
             for taint in neighbour.spec.get("tolerations", []):
                 if taint not in pod.spec.get("tolerations", []):
                     found.append(f"{pod.name}: it goes where {neighbour.name} is, without its toleration {taint}")
+        for claim, other in sharers(pod, objects):
+            for taint in other.spec.get("tolerations", []):
+                if taint not in pod.spec.get("tolerations", []):
+                    found.append(
+                        f"{pod.name}: {claim} may lie where {other.name} runs, whose toleration {taint} it lacks"
+                    )
     return found
+
+
+def sharers(pod: Pod, objects: Objects) -> list[tuple[str, Pod]]:
+    """Gives the other pods of claims that only one node may use at a time: the first to run settles which."""
+    alone = {
+        claim["metadata"]["name"]
+        for claim in of_kind(objects, "PersistentVolumeClaim")
+        if claim["spec"]["accessModes"] == ["ReadWriteOnce"]
+    } & claims(pod)
+    return [
+        (name, other) for other in pods(objects) if other.name != pod.name for name in sorted(alone & claims(other))
+    ]
+
+
+def claims(pod: Pod) -> set[str]:
+    """Gives the names of the claims that a pod mounts."""
+    volumes = pod.spec.get("volumes", [])
+    return {volume["persistentVolumeClaim"]["claimName"] for volume in volumes if "persistentVolumeClaim" in volume}
 
 
 def neighbours(pod: Pod, objects: Objects) -> list[Pod]:
