@@ -2,7 +2,7 @@
 
 Compiling everything that lies in site-packages would take three times the room, and most of it is never imported.
 
-    python compile_used.py client uvicorn.lifespan.on -client.parquet
+    python compile_used.py client uvicorn.lifespan.on -client.results.parquet
 
 Importing them is a test, too: the build ends here if something is missing that a module needs. What wants a package
 that the image is meant to be without is named with a minus.
