@@ -36,6 +36,8 @@ class Server:
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [
+                    # Whoever runs the tests under nohup hands its deafness down.
+                    *("env", "--default-signal=HUP"),
                     *(sys.executable, "-m", *command, *model, "--port=0", "--host=127.0.0.1"),
                     *(f"--port_file={self.port_file}", *flags),
                 ],
