@@ -97,6 +97,11 @@ def test_what_was_not_put_under_load_proves_nothing(tmp_path: Path) -> None:
     outcome = Outcome("one")
     add_visits(outcome, Visitor(lambda: "200"))
     assert outcome.promises == ["nobody asked meanwhile: that no call failed proves nothing"]
+    busy = Visitor(lambda: "200")
+    busy.answers["200"] = 3
+    for visitor, broken in ((busy, 1), (Visitor(lambda: "200"), 2)):  # those of one do not speak for another
+        add_visits(outcome, visitor)
+        assert len(outcome.promises) == broken
     feeder = Feeder(tmp_path / "incoming", [b"x"], rate=100.0)
     (tmp_path / "incoming").rmdir()
     feeder.start()
