@@ -32,6 +32,7 @@ from serving.protocol.embedded import server_at
 from serving.protocol.errors import ServingError
 from serving.protocol.pipeline import Classifier, Prediction
 from serving.protocol.priority import Priority
+from serving.protocol.targets import count_servers
 from serving.protocol.tls import Tls
 
 NUMBERS = "heat_maps.npz"
@@ -175,6 +176,7 @@ class _Run:
             connection,
             outcome.served.card,
             threads=job.threads,
+            servers=count_servers(connection.target),
             patience=job.patience,
             heat_maps=(job.method,),
             load=source.load,

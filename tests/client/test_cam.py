@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import cv2
@@ -20,6 +21,7 @@ from serving.protocol.connection import Connection
 from serving.protocol.contract import EXPLAIN, GRADCAM, HIRESCAM, PROBABILITIES
 from tests.client.command import client
 from tests.conftest import write_frames, write_png
+from tests.serving.stand_in import brightness, stand_in
 
 COUNT = 40
 
@@ -180,6 +182,28 @@ def test_composites_of_the_meteorological_agency(shared_data: Path, server: str,
 
 
 # The folder.
+
+
+def test_with_several_servers_more_calls_are_in_flight(tmp_path: Path) -> None:
+    lock, at_work, enough = threading.Lock(), 0, threading.Event()
+
+    def answer(images: np.ndarray) -> np.ndarray:
+        nonlocal at_work
+        with lock:
+            at_work += 1
+            if at_work == 4:  # all batches that there are: 8, 32, 96 and 164 frames
+                enough.set()
+        enough.wait(10)
+        with lock:
+            at_work -= 1
+        return brightness(images)
+
+    folder = write_frames(tmp_path / "many", 300)
+    with stand_in(answer) as one, stand_in(answer) as other:
+        words = ("--server", f"{one},{other}", "--out", tmp_path / "out", "--pictures", "none")
+        done = client("cam", folder, *words)
+    assert done.returncode == 0, done.stderr
+    assert enough.is_set()
 
 
 def test_other_peoples_folders_are_left_alone(season: Path, server: str, tmp_path: Path) -> None:
