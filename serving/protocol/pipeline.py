@@ -50,7 +50,7 @@ FEWEST_CALLS = 3  # in flight when servers are overloaded, and with one server a
 MOST_CALLS = 32  # however many servers there are: each call holds some 3 MB here
 READ_AHEAD = 3  # batches decoded or being decoded beyond the window
 FEWEST_TRIES = 4  # of several servers one may hang, and each try with it takes as long as a call may at the most
-REFUSED_LIMIT = 32  # so many frames refused one by one, and none accepted between, is not the frames' fault
+REFUSED_LIMIT = 32  # so many frames refused alone or answered without finite numbers, and none well between
 TOO_MUCH = "RESOURCE_EXHAUSTED"  # servers say so when they are busy, and of a batch they have no memory for
 MOST_HALVINGS = 4  # in case it is the latter: of 341 frames to 21; more would be calls without end
 
@@ -242,9 +242,10 @@ class Classifier:
         except Exception as error:
             self._fail(error)
         else:
-            self._in_vain = 0 if part.batch.store(part, answer) else self._in_vain + len(part)
-            if self._in_vain >= REFUSED_LIMIT:
-                self._fail(ContractError(f"The model gave no frame of the last {self._in_vain} finite probabilities"))
+            if part.batch.store(part, answer):
+                self._in_vain = 0
+            else:
+                self._count_in_vain(len(part), NOT_FINITE)
             self.progress.window = min(self.progress.window + 1, self._most_calls)
             if part.cut is not None:
                 part.cut.accepted += 1
@@ -288,13 +289,20 @@ class Classifier:
         if len(part) > 1:
             to_send.extendleft(reversed(part.halves(Cut(half=len(part) // 2))))
             return
-        self._in_vain += 1
+        reason = f"{REFUSED}: {error}"
+        self._count_in_vain(1, reason)
+        part.batch.refuse(part, reason)
+
+    def _count_in_vain(self, frames: int, reason: str) -> None:
+        """Ends the run when so many frames in a row came to nothing that they cannot be to blame."""
+        self._in_vain += frames
         if self._in_vain >= REFUSED_LIMIT:
             self._fail(
-                ContractError(f"The server refused {REFUSED_LIMIT} frames in a row, each alone. The last: {error}")
+                ContractError(
+                    f"The server had no answer of use for {self._in_vain} frames in a row: each was refused alone, "
+                    f"or answered with numbers that are not finite. The last {reason}"
+                )
             )
-            return
-        part.batch.refuse(part, f"{REFUSED}: {error}")
 
     def _fail(self, error: Exception) -> None:
         self._failure = self._failure or error

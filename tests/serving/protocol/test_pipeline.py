@@ -225,6 +225,23 @@ def test_a_server_that_refuses_everything_is_not_asked_700_times(season: tuple[P
     assert len(calls) < 200
 
 
+def test_frames_refused_and_frames_without_finite_numbers_count_together_and_are_both_named(
+    season: tuple[Path, list[str]],
+) -> None:
+    calls = itertools.count()
+
+    def answer(images: np.ndarray) -> np.ndarray:
+        if len(images) > 1 or next(calls) % 2:
+            raise Refuse(grpc.StatusCode.INVALID_ARGUMENT, "no")
+        return np.full((len(images), 2), np.nan, np.float32)
+
+    expected = (
+        r"32 frames in a row: each was refused alone, or answered with numbers that are not finite\. The last was "
+    )
+    with stand_in(answer) as target, pytest.raises(ContractError, match=expected):
+        classify(target, *season)
+
+
 def test_a_frame_without_finite_numbers_costs_itself(season: tuple[Path, list[str]], expected: np.ndarray) -> None:
     bad = {3, 250, 251, 699}
     poison = {round(float(expected[n, 0]), 6) for n in bad}
