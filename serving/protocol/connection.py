@@ -51,7 +51,7 @@ class Connection:
     """Calls the signatures of one model.
 
     Args:
-        target: ``host:port``, or any other gRPC target such as ``unix:/run/serving.sock``.
+        target: ``host:port``, or another gRPC target such as ``unix:/run/serving.sock``.
         model: Name of the servable.
         version: Version to ask for; None takes the newest.
         label: Label of the version to ask for (``"canary"``), where no number is given.

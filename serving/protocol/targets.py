@@ -30,7 +30,8 @@ def read_target(text: str) -> str:
     says so when the first call fails, in words that blame the model.
 
     Args:
-        text: ``host:port``, ``embedded:MODELS``, several addresses with commas between, or any gRPC target.
+        text: ``host:port``, ``embedded:MODELS``, several addresses with commas between, or a gRPC target of the kinds
+            ``dns:``, ``ipv4:``, ``ipv6:``, ``unix:`` and ``unix-abstract:``.
 
     Returns:
         The same, but of several addresses an ``ipv4:`` or ``ipv6:`` target: gRPC connects to each of them and spreads
@@ -71,7 +72,7 @@ def count_servers(target: str) -> int:
         this machine would have to be asked for.
     """
     if target.startswith(("ipv4:", "ipv6:")):
-        return target.count(",") + 1
+        return len(set(target.partition(":")[2].split(",")))
     match = _ONE.fullmatch(target)
     if match is None or match["asked"]:
         return 1
@@ -124,14 +125,17 @@ def _several(text: str) -> str:
 def _socket(text: str) -> str:
     kind, _, path = text.partition(":")
     # unix:///run/x.sock is the same as unix:/run/x.sock; a host between is refused by gRPC.
-    strange = not path or not text.isprintable() or (path.startswith("//") and not path.startswith("///"))
-    path = path.removeprefix("//")
-    if strange or len(path.encode()) > _SOCKET_BYTES:
-        raise TargetError(
-            f"expected {kind}:PATH of a socket, PATH of at most {_SOCKET_BYTES} bytes, received {text!r}; for "
-            "example unix:/run/serving.sock"
-        )
-    return text
+    if not path or (path.startswith("//") and not path.startswith("///")):
+        expected = "without a host"
+    elif not text.isprintable():
+        expected = "of printable characters"
+    elif len(path.removeprefix("//").encode()) > _SOCKET_BYTES:
+        expected = f"of at most {_SOCKET_BYTES} bytes"
+    else:
+        return text
+    raise TargetError(
+        f"expected {kind}:PATH of a socket, PATH {expected}, received {text!r}; for example unix:/run/serving.sock"
+    )
 
 
 def _check_port(port: str, text: str) -> None:

@@ -72,11 +72,11 @@ def test_a_port_that_there_is_not_is_refused(text: str, port: str) -> None:
         ("dns://10.96.0.10/gpu:8500", "expected the name server as IP:PORT"),
         ("dns://resolver:53/gpu:8500", "expected the name server as IP:PORT"),
         ("unix:", "expected unix:PATH of a socket"),
-        ("unix://gpu/run/serving.sock", "expected unix:PATH of a socket"),
+        ("unix://gpu/run/serving.sock", "expected unix:PATH of a socket, PATH without a host, received"),
         (f"unix:/{'a' * 107}", "at most 107 bytes"),
         (f"unix:///{'ü' * 54}", "at most 107 bytes"),
         (f"unix-abstract:{'a' * 108}", "expected unix-abstract:PATH of a socket"),
-        ("unix:/run/\udcff.sock", "expected unix:PATH of a socket"),
+        ("unix:/run/\udcff.sock", "expected unix:PATH of a socket, PATH of printable characters, received"),
     ],
 )
 def test_what_grpc_would_trip_over_with_the_first_call_is_refused(text: str, complaint: str) -> None:
@@ -145,6 +145,8 @@ def test_several_that_cannot_be_several_are_refused(given: str, complaint: str) 
     [
         ("ipv4:10.0.0.1:8500,10.0.0.2:8500,10.0.0.3:8500", 3),
         ("ipv4:10.0.0.1:8500", 1),
+        ("ipv4:10.0.0.1:8500,10.0.0.1:8500", 1),
+        ("ipv4:10.0.0.1:8500,10.0.0.1:8501", 2),
         ("127.0.0.1:8500", 1),
         ("[::1]:8500", 1),
         ("unix:/run/a,b.sock", 1),
