@@ -206,6 +206,7 @@ def _as_json(outcome: Outcome) -> dict[str, object]:
 def _show(outcome: Outcome, out: Path) -> None:
     import sys
 
+    from client.display.names import plain
     from radar.verification.report_text import columns
 
     codes = outcome.served.card.codes
@@ -219,7 +220,7 @@ def _show(outcome: Outcome, out: Path) -> None:
     if outcome.failures:
         print(f"{len(outcome.failures):,} frames could not be done:", file=sys.stderr)  # noqa: T201
         for name, reason in outcome.failures[:NAMED]:
-            print(f"  {name} {reason}", file=sys.stderr)  # noqa: T201
+            print(f"  {plain(name)} {plain(reason)}", file=sys.stderr)  # noqa: T201
         if len(outcome.failures) > NAMED:
             print(f"  ... and {len(outcome.failures) - NAMED:,} more", file=sys.stderr)  # noqa: T201
     if outcome.served.card.synthetic:

@@ -209,7 +209,7 @@ class Display:
             words = f"{_count(tally.failed, 'frame')} could not be classified:"
             self._out.print(words, style="red", highlight=False)
             for name, reason in tally.failures[:FAILURES_SHOWN]:
-                self._out.print(f"  {plain(name)} {reason}", highlight=False, markup=False)
+                self._out.print(f"  {plain(name)} {plain(reason)}", highlight=False, markup=False)
             if tally.failed > FAILURES_SHOWN:
                 self._out.print(
                     f"  ... and {tally.failed - FAILURES_SHOWN:,} more, in the column `error`", highlight=False

@@ -25,7 +25,7 @@ def tell(rows: Sequence[Row]) -> None:
             sure = "" if row.accepted else "  not accepted"
             _log.info("%s  %s  %.2f%s", _called(row), row.label, max(row.probabilities), sure)
     for row in bad[:LINES]:
-        _log.warning("%s %s", plain(row.file), row.error)
+        _log.warning("%s %s", plain(row.file), plain(row.error))
     if len(bad) > LINES:
         _log.warning("%d frames more are bad; the result files name them", len(bad) - LINES)
 

@@ -49,7 +49,7 @@ def open_channel(target: str, *, tls: Tls | None = None, retry: bool = True, nam
     """Opens a channel; nothing is sent before the first call.
 
     Args:
-        target: ``host:port``, or any other gRPC target such as ``unix:/run/serving.sock``. Of several addresses
+        target: ``host:port``, or another gRPC target such as ``unix:/run/serving.sock``. Of several addresses
             (``ipv4:10.0.0.1:8500,10.0.0.2:8500``, or a name with several, ``dns:///model-server:8500``) all are
             connected to, and calls go to those in turn that answer.
         tls: Whom to trust, and what to show; None speaks plain text.
@@ -89,6 +89,6 @@ def no_server(target: str, details: str, code: str) -> ServerUnavailable:
 
 
 def shorten(text: str, limit: int = 300) -> str:
-    """Puts a message on one line of bounded length."""
-    line = " ".join(text.split())
+    """Puts a message on one line of bounded length, without what a terminal would obey."""
+    line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(text.split()))
     return line if len(line) <= limit else f"{line[: limit - 3]}..."

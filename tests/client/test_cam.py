@@ -166,6 +166,16 @@ def test_bad_frames_cost_only_themselves(server: str, tmp_path: Path) -> None:
     assert np.load(tmp_path / "other" / "heat_maps.npz")["maps"].shape[0] == 0
 
 
+def test_a_name_tells_a_terminal_nothing(server: str, tmp_path: Path) -> None:
+    folder = write_frames(tmp_path / "odd", 3)
+    name = "\x1b[2J\nall is well.png"
+    (folder / name).write_bytes(b"no picture")
+    done = client("cam", folder, "--server", server, "--out", tmp_path / "out", "--pictures", "none")
+    assert done.returncode == 0, done.stderr
+    assert f"  {name!a} " in done.stderr
+    assert "\x1b" not in done.stdout + done.stderr
+
+
 def test_frames_of_other_sizes_have_their_echo_too(server: str, tmp_path: Path) -> None:
     folder = write_frames(tmp_path / "season", 2)
     write_png(folder / "pr2hse00002.png", 2, 120, 100)

@@ -10,6 +10,7 @@ import threading
 import zlib
 from pathlib import Path
 
+import grpc
 import numpy as np
 import pytest
 
@@ -19,7 +20,7 @@ from serving.protocol.contract import CLASSIFY, PROBABILITIES
 from tests.client.command import client, rows_of
 from tests.conftest import write_frames, write_png
 from tests.limits import no_superpowers
-from tests.serving.stand_in import brightness, stand_in
+from tests.serving.stand_in import CARD, Refuse, brightness, stand_in
 
 
 @pytest.fixture(scope="module")
@@ -329,6 +330,22 @@ def test_a_name_tells_a_terminal_nothing(server: str, tmp_path: Path) -> None:
     assert f"  {name!a} " in done.stdout + done.stderr
     assert "\x1b" not in done.stdout + done.stderr
     assert [row["file"] for row in rows_of(tmp_path / "r.csv") if row["error"]] == [name]
+
+
+def test_why_a_server_refuses_a_frame_tells_a_terminal_nothing(tmp_path: Path) -> None:
+    folder = write_frames(tmp_path / "season", 3)
+    bad = brightness(np.stack([frames.load(str(path), CARD.input.frame_rule()) for path in sorted(folder.iterdir())]))
+
+    def answer(images: np.ndarray) -> np.ndarray:
+        if bad[1, 0] in brightness(images)[:, 0]:
+            raise Refuse(grpc.StatusCode.INVALID_ARGUMENT, "\x1b[2J\x9b2J all\nis 良い")
+        return brightness(images)
+
+    with stand_in(answer) as target:
+        done = client("classify", folder, "--server", target, "--out", tmp_path / "r.csv")
+    assert done.returncode == 0, done.stderr
+    assert r"\x1b[2J\x9b2J all is 良い" in done.stdout + done.stderr
+    assert not {"\x1b", "\x9b"} & set(done.stdout + done.stderr)
 
 
 def test_an_unreadable_frame_costs_itself(server: str, tmp_path: Path) -> None:
