@@ -277,7 +277,7 @@ def test_an_answer_of_another_version_is_not_taken_for_that_of_this_one(season: 
     ],
 )
 def test_nonsense_is_not_written_down(season: tuple[Path, list[str]], nonsense) -> None:
-    with stand_in(nonsense) as target, pytest.raises(ContractError, match="probabilities|not finite"):
+    with stand_in(nonsense) as target, pytest.raises(ContractError, match=r"probabilities|not finite"):
         classify(target, *season)
 
 
