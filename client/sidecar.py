@@ -12,6 +12,7 @@ from typing import Any
 
 from client.errors import ConfigError
 from client.results.rows import Row
+from serving.protocol.channel import shorten
 from serving.protocol.contract import ModelCard
 from serving.protocol.records import CONTENT_TYPE, MAX_ERROR, PATH, PredictionRecord
 
@@ -188,6 +189,6 @@ def as_record(
 def _detail(body: bytes) -> str:
     """Gives what a problem (RFC 9457) says, or what else the answer holds."""
     try:
-        return str(json.loads(body)["detail"])
+        return shorten(str(json.loads(body)["detail"]), 1000)
     except (ValueError, KeyError, TypeError):
-        return " ".join(body[:300].decode(errors="replace").split())
+        return shorten(body[:1000].decode(errors="replace"))

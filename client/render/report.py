@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TimeRemainingColumn
 
 from client.display.console import Bar, Display
+from client.display.names import plain
 from client.render.plan import Plan
 from client.render.run import Outcome
 from radar.seasons import find_gaps, format_utc
@@ -74,7 +75,7 @@ def failures(named: list[tuple[str, str]], display: Display) -> None:
     if named:
         display.say(f"{_count(len(named), 'file')} could not be used:")
     for name, reason in named:
-        display.say(f"  {name} {reason}")
+        display.say(f"  {plain(name)} {plain(reason)}")
 
 
 @contextmanager

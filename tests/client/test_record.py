@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from client import sidecar as module
 from client.results.rows import columns_for
 from client.results.runs import Record, RunIdentity, record_file, write_record
 from tests.client.command import client
@@ -115,6 +116,11 @@ def test_no_right_to_write_is_told_at_once(fake: FakeSidecar, tmp_path: Path) ->
     assert "takes no records: 401" in done.stderr
     assert "SNOWMODE_TOKEN" in done.stderr
     assert fake.requests == 1
+
+
+@pytest.mark.parametrize("body", [b'{"detail": "no\\u001b[2J\\n way"}', b"no\x1b[2J\n way"])
+def test_what_a_sidecar_says_tells_a_terminal_nothing(body: bytes) -> None:
+    assert module._detail(body) == "no\\x1b[2J way"
 
 
 def test_a_token_out_of_a_file_may_end_its_line(fake: FakeSidecar, tmp_path: Path) -> None:
